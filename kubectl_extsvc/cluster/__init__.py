@@ -1,0 +1,1 @@
+"""The only door to the cluster; kubernetes_asyncio lives here."""

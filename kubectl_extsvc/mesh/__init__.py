@@ -1,0 +1,1 @@
+"""Laws of Kubernetes, Istio and Envoy, pure, each with its source."""

@@ -1,0 +1,1 @@
+"""Our nouns, frozen. Knows nothing of clusters, proxies or terminals."""

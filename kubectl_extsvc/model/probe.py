@@ -1,0 +1,102 @@
+"""Questions asked from a source, and their answers."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scheme(StrEnum):
+    HTTP = "http"
+    HTTPS = "https"
+    TCP = "tcp"
+    """Connection only."""
+
+
+class Purpose(StrEnum):
+    """Why a transfer is made; rules pick answers by it."""
+
+    ALIAS = "alias"
+    """As an application should call the alias."""
+    TARGET_HOST_HEADER = "target-host-header"
+    """The same with the Host header of the target: does the origin care?"""
+    ADDRESS = "address"
+    """One endpoint address by itself."""
+    TARGET = "target"
+    """The outside name, not the alias."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One question: a URL and how to get there."""
+
+    id: str
+    """Unique within one exec; comes back with the answer."""
+    purpose: Purpose
+    scheme: Scheme
+    host: str
+    """In the URL: decides Host header, SNI and the name that a certificate is checked against."""
+    port: int
+    path: str = "/"
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    connect_to: str = ""
+    """HOST or ADDRESS to dial in place of host (curl --connect-to); port stays unless connect_port is set."""
+    connect_port: int = 0
+    insecure: bool = False
+    """Do not check the certificate (curl -k)."""
+    want_body: bool = False
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.path if self.scheme is not Scheme.TCP else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds from the start of the transfer, as curl's write-out gives them; 0.0 = not reached."""
+
+    namelookup: float = 0.0
+    connect: float = 0.0
+    appconnect: float = 0.0
+    starttransfer: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one transfer came to."""
+
+    transfer: Transfer
+    exit_code: int
+    """curl's: 0, 6 name, 7 connect, 28 time, 35 TLS, 52 empty, 56 reset, 60 certificate …"""
+    error: str = ""
+    """curl's own words; cleaned of control characters."""
+    status: int = 0
+    """HTTP status, 0 if there was none."""
+    http_version: str = ""
+    remote_ip: str = ""
+    remote_port: int = 0
+    times: Times = Times()
+    headers: tuple[tuple[str, str], ...] = ()
+    """Response headers, names in lower case, in order; cleaned. Empty if the tool cannot give them."""
+    body: str = ""
+    """At most the first 64 KiB, only if asked for."""
+
+    @property
+    def connected(self) -> bool:
+        return self.times.connect > 0.0 or self.status > 0
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key == name.lower()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """A transfer of which nothing is known: no exec right, no tool, lost stream. Never a pass."""
+
+    transfer: Transfer
+    reason: str
+    """One line for the user, with the verb that would help."""
+
+
+Outcome = Answer | NoAnswer

@@ -1,0 +1,56 @@
+"""What was read of the cluster at one moment, and what could not be read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kubectl_extsvc.model.resources import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Facts that are missing, which is not the same as facts that are empty."""
+
+    what: str
+    """A resource in plural, with its group (destinationrules.networking.istio.io), or words (the proxy of pod x)."""
+    reason: str
+    """One line: the server's words, or ours."""
+    unlock: str = ""
+    """The right that would help, for example: list destinationrules.networking.istio.io."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """The Istio that is installed, as far as it is known."""
+
+    installed: bool
+    """The cluster serves networking.istio.io."""
+    api_version: str = ""
+    """Newest served version of networking.istio.io: v1, v1beta1 or v1alpha3."""
+    version: tuple[int, int] | None = None
+    """(1, 31), from a proxy or from istiod; None if unknown."""
+    root_namespace: str = "istio-system"
+
+    @property
+    def alias_mode(self) -> bool:
+        """ExternalName Services are mere names of their target: Istio ≥ 1.21 (istio #47664).
+
+        networking.istio.io/v1 is served since 1.22, so it is proof enough where no version is known.
+        """
+        return self.version >= (1, 21) if self.version else self.api_version == "v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Objects as the API gave them, by kind. A kind that could not be read is in unread, under its plural."""
+
+    services: tuple[Json, ...] = ()
+    endpoint_slices: tuple[Json, ...] = ()
+    destination_rules: tuple[Json, ...] = ()
+    virtual_services: tuple[Json, ...] = ()
+    service_entries: tuple[Json, ...] = ()
+    sidecars: tuple[Json, ...] = ()
+    mesh: Mesh = field(default_factory=lambda: Mesh(installed=False))
+    cluster_domain: str = "cluster.local"
+    resolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Outside host → the addresses that a source got for it just now; a host that was not looked up is absent."""
+    unread: Mapping[str, Unread] = field(default_factory=dict)

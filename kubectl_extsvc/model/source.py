@@ -1,0 +1,31 @@
+"""Where we look from."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class MeshMode(StrEnum):
+    """How a pod takes part in the mesh."""
+
+    SIDECAR = "sidecar"
+    PLAIN = "plain"
+    AMBIENT = "ambient"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A container in a running pod from which we look."""
+
+    namespace: str
+    pod: str
+    container: str
+    """The application container that probes run in; never istio-proxy (its traffic is not captured)."""
+    mode: MeshMode
+    labels: tuple[tuple[str, str], ...] = ()
+    """The pod's labels, sorted: workloadSelectors match against them."""
+    proxy_container: str = field(default="istio-proxy")
+
+    @property
+    def key(self) -> str:
+        """Unique in a report: NAMESPACE/POD."""
+        return f"{self.namespace}/{self.pod}"

@@ -1,0 +1,1 @@
+"""One file per story: order, limits and deadlines. What runs at the same time is decided here."""

@@ -1,0 +1,1 @@
+"""Reports and plans as text; one more format is one more row."""

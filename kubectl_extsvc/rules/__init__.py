@@ -1,0 +1,1 @@
+"""Judgement and cures, in families by stage; one more rule is one more function."""
