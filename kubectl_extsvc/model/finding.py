@@ -46,6 +46,8 @@ class Finding:
     """What to do, one line; a command where one does it."""
     sources: tuple[str, ...] = ()
     """Keys of the sources that it concerns; empty: all of them."""
+    ports: tuple[int, ...] = ()
+    """Numbers of the alias's ports that it concerns; empty: all of them."""
 
 
 @dataclass(frozen=True, slots=True)

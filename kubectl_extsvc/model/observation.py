@@ -55,6 +55,8 @@ class Contract:
     """In the URL: the alias's FQDN, or the target's host for TLS through an Endpoints alias."""
     why: str = ""
     """One line when not served, or when something about the call is special."""
+    originates: bool = False
+    """The application speaks http, and a sidecar is to make it TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +115,5 @@ class Case:
     """--expect-status; empty: anything below 500."""
     expect_body: str = ""
     """--expect-body, a regular expression; "" = not checked."""
+    fresh: bool = False
+    """The Service is younger than the DNS cache time: an unknown name is PENDING, not an error."""

@@ -40,6 +40,14 @@ NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 JOBS = Resource("batch", "v1", "jobs", "Job")
+WORKLOADS = {
+    "deployment": DEPLOYMENTS,
+    "statefulset": Resource("apps", "v1", "statefulsets", "StatefulSet"),
+    "daemonset": Resource("apps", "v1", "daemonsets", "DaemonSet"),
+    "replicaset": Resource("apps", "v1", "replicasets", "ReplicaSet"),
+    "job": JOBS,
+}
+"""Kinds whose spec.selector picks pods, by the word that a user types before the slash."""
 
 ISTIO_NETWORKING = "networking.istio.io"
 ISTIO_VERSIONS = ("v1", "v1beta1", "v1alpha3")

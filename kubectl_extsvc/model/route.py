@@ -127,3 +127,5 @@ class RuleDecision:
     """TlsMode word of the winning policy for the port, "" if it has no TLS block."""
     losers: tuple[tuple[ObjectRef, str], ...] = ()
     """Rules that cover the host too, each with the reason why it does not count."""
+    named: ObjectRef | None = None
+    """Rule that the Envoy cluster's metadata will name: the oldest of those merged, which may be a loser."""

@@ -1,0 +1,31 @@
+"""Changes in kubectl's words, and wanted objects as `kubectl apply -f -` takes them."""
+
+from collections.abc import Sequence
+
+from kubectl_extsvc.model.plan import Action, Change
+from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.output.report_json import to_json
+from kubectl_extsvc.output.rows import clean_line
+from kubectl_extsvc.output.yaml_text import to_yaml
+
+# kubectl pkg/cmd/util/helpers.go PrintFlagsWithDryRunStrategy, and pkg/cmd/delete/delete.go PrintObj.
+_SUFFIXES = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
+
+
+def change_line(change: Change, *, dry_run: str = "none", output: str = "") -> str:
+    """service/my-httpbin created; of a deletion, service "my-httpbin" deleted. No newline at its end.
+
+    dry_run is --dry-run's value; output "name" leaves the verb out.
+    """
+    kind, name = change.resource.qualified, clean_line(change.ref.name)
+    if output == "name":
+        return f"{kind}/{name}"
+    said = f'{kind} "{name}"' if change.action is Action.DELETE else f"{kind}/{name}"
+    return f"{said} {change.action}{_SUFFIXES[dry_run]}"
+
+
+def manifests(objects: Sequence[Json], output: str) -> str:
+    """Objects for `kubectl apply -f -`: "yaml" gives a document each, "json" the object or a v1 List of several."""
+    if output == "yaml":
+        return "---\n".join(to_yaml(document) for document in objects)
+    return to_json(objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": [*objects]})
