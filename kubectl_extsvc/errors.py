@@ -59,3 +59,16 @@ class Refused(ExtsvcError):
 
 class TimedOut(ExtsvcError):
     """The deadline of the whole command passed. The message says what was still open."""
+
+
+def cause_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error to tell a user about of several that ended a task group: ours before others, else the first."""
+    leaves: list[BaseException] = []
+    open_groups: list[BaseExceptionGroup[BaseException]] = [group]
+    while open_groups:
+        for error in open_groups.pop().exceptions:
+            if isinstance(error, BaseExceptionGroup):
+                open_groups.append(error)
+            else:
+                leaves.append(error)
+    return next((error for error in leaves if isinstance(error, ExtsvcError)), leaves[0])

@@ -1,0 +1,139 @@
+"""Pods to look from, and how they take part in the mesh."""
+
+from collections.abc import Collection, Iterable
+
+from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.model.source import MeshMode, Source
+
+PROXY_CONTAINER = "istio-proxy"
+PROXY_ID = 1337
+"""User and group of istio-proxy, whose traffic is not captured (istio tools/istio-iptables/pkg/capture/run.go)."""
+SYSTEM_NAMESPACES = frozenset(("kube-system", "istio-system"))
+
+_CLIENT_NAMES = ("curl", "sleep")
+"""Containers and app labels of Istio's sample clients, best first."""
+
+
+def mesh_mode(pod: Json) -> MeshMode:
+    """How a running pod's own traffic goes: through a sidecar, through ztunnel, or past the mesh."""
+    spec, annotations = pod.get("spec") or {}, pod["metadata"].get("annotations") or {}
+    if spec.get("hostNetwork"):
+        # Neither injected nor captured (istio cni/pkg/util/enablement_selector.go).
+        return MeshMode.PLAIN
+    if _has_sidecar(spec, annotations):
+        # With interceptionMode NONE the proxy is there, but nobody is sent to it.
+        captured = annotations.get("sidecar.istio.io/interceptionMode") != "NONE"
+        return MeshMode.SIDECAR if captured else MeshMode.PLAIN
+    if annotations.get("ambient.istio.io/redirection") == "enabled":
+        return MeshMode.AMBIENT
+    return MeshMode.PLAIN
+
+
+def _has_sidecar(spec: Json, annotations: Json) -> bool:
+    """A classic or a native sidecar; not the istio-proxy of a gateway, a waypoint or proxyless gRPC.
+
+    Source: istio manifests/charts/istio-control/istio-discovery/files (injection-template, gateway-injection-template,
+    waypoint, grpc-agent): all name the container istio-proxy, but start it as "proxy sidecar", "proxy router" or "proxy
+    waypoint", and the agent for gRPC runs no Envoy.
+    """
+    native = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    for container in (*(spec.get("containers") or ()), *native):
+        if container["name"] != PROXY_CONTAINER:
+            continue
+        environment = {variable["name"]: variable.get("value") for variable in container.get("env") or ()}
+        templates = str(annotations.get("inject.istio.io/templates", "")).split(",")
+        words = container.get("args") or ()
+        return (
+            "router" not in words
+            and "waypoint" not in words
+            and environment.get("ISTIO_META_GENERATOR") != "grpc"
+            and not {"gateway", "grpc-agent"} & {template.strip() for template in templates}
+        )
+    return False
+
+
+def sources_in(pods: Iterable[Json], *, everywhere: bool = False) -> tuple[Source, ...]:
+    """Pods to look from, by namespace and name: running, ready, not going away, with a container beside the proxy.
+
+    everywhere takes those of kube-system and istio-system too.
+    """
+    found = [
+        source
+        for pod in pods
+        if _is_ready(pod) and (everywhere or pod["metadata"].get("namespace") not in SYSTEM_NAMESPACES)
+        if (source := _source(pod)) is not None
+    ]
+    return tuple(sorted(found, key=lambda source: (source.namespace, source.pod)))
+
+
+def by_preference(sources: Iterable[Source], alias_namespaces: Collection[str]) -> tuple[Source, ...]:
+    """Nearest to the aliases first, then Istio's sample clients, then by name."""
+    return tuple(
+        sorted(
+            sources,
+            key=lambda source: (
+                source.namespace not in alias_namespaces,
+                _rank(dict(source.labels).get("app", "")),
+                source.namespace,
+                source.pod,
+            ),
+        )
+    )
+
+
+def default_sources(pods: Iterable[Json], alias_namespaces: Collection[str]) -> tuple[Source, ...]:
+    """One source of each mode that there is: sidecar, plain, ambient. System namespaces only for aliases there."""
+    candidates = [
+        source
+        for source in sources_in(pods, everywhere=True)
+        if source.namespace not in SYSTEM_NAMESPACES or source.namespace in alias_namespaces
+    ]
+    first: dict[MeshMode, Source] = {}
+    for source in by_preference(candidates, alias_namespaces):
+        first.setdefault(source.mode, source)
+    return tuple(first[mode] for mode in MeshMode if mode in first)
+
+
+def _is_ready(pod: Json) -> bool:
+    status = pod.get("status") or {}
+    return (
+        status.get("phase") == "Running"
+        and not pod["metadata"].get("deletionTimestamp")
+        and any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
+    )
+
+
+def _source(pod: Json) -> Source | None:
+    metadata, mode = pod["metadata"], mesh_mode(pod)
+    container = _application_container(pod, mode)
+    if container is None:
+        return None
+    return Source(
+        namespace=metadata.get("namespace", ""),
+        pod=metadata["name"],
+        container=container,
+        mode=mode,
+        labels=tuple(sorted((metadata.get("labels") or {}).items())),
+    )
+
+
+def _application_container(pod: Json, mode: MeshMode) -> str | None:
+    """A sample client, else the pod's default container, else the first; never the proxy or one of its user."""
+    spec = pod.get("spec") or {}
+    names = [
+        container["name"]
+        for container in spec.get("containers") or ()
+        if container["name"] != PROXY_CONTAINER
+        and not (mode is MeshMode.SIDECAR and _runs_as_proxy(container, spec.get("securityContext") or {}))
+    ]
+    default = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container", "")
+    return next((name for name in (*_CLIENT_NAMES, default) if name in names), names[0] if names else None)
+
+
+def _runs_as_proxy(container: Json, of_the_pod: Json) -> bool:
+    own = container.get("securityContext") or {}
+    return any(own.get(key, of_the_pod.get(key)) == PROXY_ID for key in ("runAsUser", "runAsGroup"))
+
+
+def _rank(app: str) -> int:
+    return _CLIENT_NAMES.index(app) if app in _CLIENT_NAMES else len(_CLIENT_NAMES)

@@ -1,0 +1,342 @@
+"""For every rule a case in which it is the first to speak, and one near it in which nobody speaks."""
+
+from dataclasses import replace
+from typing import Any
+
+from worlds.cases import (
+    BLOCK_ALL,
+    CRON,
+    HTTP,
+    HTTP_TO_TLS,
+    NO_RULE,
+    PASSTHROUGH,
+    PAY_HOST,
+    SIMPLE_BARE,
+    SIMPLE_FULL,
+    TLS,
+    address_alias,
+    address_answer,
+    answer,
+    by_envoy,
+    by_origin,
+    case,
+    decided,
+    destination_rule,
+    logged,
+    name_alias,
+    not_served,
+    ref,
+    route,
+    seen,
+    slice_of,
+    tls_error,
+)
+
+from kubectl_extsvc.model.alias import AddressTarget, AliasPort, AppProtocol
+from kubectl_extsvc.model.observation import Case
+from kubectl_extsvc.model.probe import Purpose, Scheme
+from kubectl_extsvc.model.resources import Json, ObjectRef
+from kubectl_extsvc.model.route import EnvoyEndpoint, OutboundTls, TlsInEffect
+
+FULL = {"mode": "SIMPLE", "sni": "api.pay.example", "subjectAltNames": ["api.pay.example"]}
+BARE = {"mode": "SIMPLE"}
+SLICES = (slice_of("203.0.113.20"),)
+VIRTUAL_SERVICE = ObjectRef("VirtualService", "shop", "my-pay")
+TWO = replace(address_alias(), target=AddressTarget(("203.0.113.20", "203.0.113.99"), "api.pay.example"))
+NAMED = replace(HTTP, number=443, target_port=443)
+
+ORIGINATING = address_alias(HTTP_TO_TLS)
+RESOLVED = {"api.pay.example": ("203.0.113.20",)}
+HEALTHY: dict[str, Any] = {"endpoint_slices": SLICES, "resolved": RESOLVED}
+
+
+def _https(exit_code: int = 0, status: int = 0, host: str = "api.pay.example", error: str = ""):  # type: ignore[no-untyped-def]
+    return answer(exit_code, status, scheme=Scheme.HTTPS, host=host, port=443, connect_to=PAY_HOST, error=error)
+
+
+def _originating(outcome, rule: Json | None, in_effect, **changes) -> Case:  # type: ignore[no-untyped-def]
+    decision = decided("SIMPLE") if rule else NO_RULE
+    way = route(in_effect, rule=ref() if rule else None, endpoints=(EnvoyEndpoint("203.0.113.20", 443),))
+    log = changes.pop("log", None)
+    observed = seen(outcome, port=HTTP_TO_TLS, route=changes.pop("route", way), decision=decision, log=log)
+    plain = not_served(answer(scheme=Scheme.TCP))
+    return case(ORIGINATING, observed, plain, destination_rules=(rule,) if rule else (), **HEALTHY, **changes)
+
+
+FIRING: dict[str, Case] = {
+    "XS0101": case(name_alias(host="203.0.113.5"), seen(answer(6), route=PASSTHROUGH), seen(answer(6), source=CRON)),
+    "XS0102": case(name_alias(host="typo.example"), seen(answer(6), route=PASSTHROUGH), seen(answer(6), source=CRON)),
+    "XS0201": case(
+        address_alias(),
+        seen(by_envoy(503, 19), route=route(endpoints=())),
+        seen(answer(7), source=CRON),
+        endpoint_slices=(slice_of("203.0.113.20", labels={}),),
+    ),
+    "XS0202": case(
+        address_alias(),
+        seen(by_envoy(503, 19), route=route(endpoints=())),
+        seen(answer(7), source=CRON),
+        endpoint_slices=(slice_of("203.0.113.20", port="web"),),
+    ),
+    "XS0203": case(
+        address_alias(),
+        seen(by_envoy(503, 121), route=route()),
+        seen(answer(7), source=CRON),
+        endpoint_slices=SLICES,
+        resolved={"api.pay.example": ("203.0.113.44", "2001:db8::44")},
+    ),
+    "XS0204": case(
+        TWO,
+        seen(by_origin(200), route=route()),
+        seen(answer(7), address_answer("203.0.113.20"), address_answer("203.0.113.99", 7), source=CRON),
+        **HEALTHY,
+    ),
+    "XS0205": case(
+        address_alias(),
+        seen(by_envoy(503, 121), route=route(), log=logged(transport="delayed_connect_error:_Connection_refused")),
+        seen(answer(7, error="Couldn't connect to server"), source=CRON),
+        **HEALTHY,
+    ),
+    "XS0301": case(
+        name_alias(),
+        seen(by_origin(200), route=PASSTHROUGH, decision=NO_RULE),
+        seen(answer(status=200), source=CRON),
+        destination_rules=(destination_rule(tls=FULL),),
+    ),
+    "XS0302": case(
+        address_alias(),
+        seen(
+            by_envoy(503, 121),
+            route=route(OutboundTls.ISTIO_MUTUAL, rule=ref("wide")),
+            decision=decided("ISTIO_MUTUAL", "wide"),
+            log=tls_error("WRONG_VERSION_NUMBER"),
+        ),
+        seen(answer(status=200), source=CRON),
+        destination_rules=(destination_rule("wide", "*.local", tls={"mode": "ISTIO_MUTUAL"}),),
+        **HEALTHY,
+    ),
+    "XS0303": case(
+        address_alias(),
+        seen(by_origin(200), route=route(OutboundTls.SIMPLE, rule=ref()), decision=NO_RULE),
+        **HEALTHY,
+    ),
+    "XS0304": case(
+        name_alias(),
+        seen(
+            by_envoy(503, 0),
+            route=route(
+                OutboundTls.UNKNOWN,
+                envoy_cluster="outbound|80||httpbin.org",
+                cluster_missing=True,
+                virtual_service=VIRTUAL_SERVICE,
+                endpoints=(),
+            ),
+        ),
+        seen(answer(status=200), source=CRON),
+    ),
+    "XS0305": case(
+        address_alias(NAMED),
+        seen(by_origin(400, port=443), port=NAMED, route=route()),
+        endpoint_slices=(slice_of("203.0.113.20", number=443),),
+        resolved=RESOLVED,
+    ),
+    "XS0401": case(
+        name_alias(TLS),
+        seen(
+            _https(60, host=PAY_HOST, error="no alternative certificate subject name matches"),
+            port=TLS,
+            route=PASSTHROUGH,
+        ),
+    ),
+    "XS0402": _originating(by_envoy(503, 121), destination_rule(tls=BARE), SIMPLE_BARE),
+    "XS0403": _originating(
+        by_envoy(503, 121), destination_rule(tls=BARE), SIMPLE_BARE, log=tls_error("TLSV1_ALERT_UNRECOGNIZED_NAME")
+    ),
+    "XS0404": _originating(
+        by_origin(200),
+        destination_rule(tls={"mode": "SIMPLE", "sni": "api.pay.example"}),
+        TlsInEffect(OutboundTls.SIMPLE, sni="api.pay.example"),
+    ),
+    "XS0405": case(
+        address_alias(TLS),
+        seen(
+            _https(35, error="error:0A00010B:SSL routines::wrong version number"),
+            port=TLS,
+            route=route(SIMPLE_FULL, rule=ref()),
+            decision=decided("SIMPLE"),
+        ),
+        destination_rules=(destination_rule(tls=FULL),),
+        endpoint_slices=(slice_of("203.0.113.20", port="tls", number=443),),
+        resolved=RESOLVED,
+    ),
+    "XS0406": _originating(
+        by_origin(400), destination_rule(tls={**FULL, "credentialName": "pay"}), OutboundTls.DISABLE
+    ),
+    "XS0407": _originating(by_origin(400), None, OutboundTls.AUTO_PLAINTEXT),
+    "XS0408": case(
+        name_alias(HTTP_TO_TLS),
+        not_served(answer(status=200)),
+    ),
+    "XS0409": _originating(
+        by_envoy(503, 121),
+        destination_rule(tls={**FULL, "subjectAltNames": ["other.example"]}),
+        replace(SIMPLE_FULL, subject_alt_names=("other.example",)),
+        log=tls_error(
+            "CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_SAN_matcher,_certificate_SANs_are_[api.pay.example,_*.pay.example]"
+        ),
+    ),
+    "XS0410": case(
+        address_alias(TLS),
+        seen(_https(35, error="error:0A00010B:SSL routines::wrong version number"), port=TLS, source=CRON),
+        endpoint_slices=(slice_of("203.0.113.20", port="tls", number=443),),
+        resolved=RESOLVED,
+    ),
+    "XS0501": case(
+        name_alias(),
+        seen(
+            answer(status=404), answer(status=200, purpose=Purpose.TARGET_HOST_HEADER, host="httpbin.org"), source=CRON
+        ),
+    ),
+    "XS0502": case(name_alias(), seen(by_origin(500), route=PASSTHROUGH), seen(answer(status=500), source=CRON)),
+    "XS0503": case(
+        name_alias(),
+        seen(by_origin(200, want_body=True, body="Welcome to nginx"), route=PASSTHROUGH),
+        expect_body="free encyclop.dia",
+    ),
+    "XS0504": case(name_alias(), seen(answer(52, error="Empty reply from server"), source=CRON)),
+    "XS0601": case(
+        name_alias(), seen(by_envoy(502, 0), route=BLOCK_ALL, decision=NO_RULE), seen(answer(status=200), source=CRON)
+    ),
+    "XS0602": case(
+        name_alias(),
+        seen(
+            by_envoy(503, 18),
+            route=replace(BLOCK_ALL, virtual_host=PAY_HOST, direct_response=503, virtual_service=VIRTUAL_SERVICE),
+        ),
+        seen(answer(status=200), source=CRON),
+    ),
+}
+
+SILENT: dict[str, Case] = {
+    "XS0101": case(name_alias(host="203.0.113.5.nip.example"), seen(answer(status=200), source=CRON)),
+    "XS0102": case(name_alias(), seen(answer(6), source=CRON), fresh=True),
+    "XS0201": case(
+        address_alias(),
+        seen(by_origin(200), route=route()),
+        endpoint_slices=(slice_of(kind="FQDN"), slice_of("203.0.113.20")),
+        resolved=RESOLVED,
+    ),
+    "XS0202": case(
+        address_alias(AliasPort("", 80, 80, AppProtocol.AUTO)),
+        seen(by_origin(200), route=route()),
+        endpoint_slices=(slice_of("203.0.113.20", port=None),),
+        resolved=RESOLVED,
+    ),
+    "XS0203": case(
+        TWO,
+        seen(by_origin(200), route=route()),
+        endpoint_slices=SLICES,
+        resolved={"api.pay.example": ("203.0.113.44", "203.0.113.99")},
+    ),
+    "XS0204": case(
+        TWO,
+        # From a sidecar a single address takes another route: nothing that it says of one is judged.
+        seen(by_origin(200), address_answer("203.0.113.20"), address_answer("203.0.113.99", 7), route=route()),
+        seen(answer(status=200), address_answer("203.0.113.20"), source=CRON),
+        **HEALTHY,
+    ),
+    "XS0205": case(
+        address_alias(), seen(by_origin(200), route=route()), seen(answer(status=403), source=CRON), **HEALTHY
+    ),
+    "XS0301": case(
+        name_alias(),
+        seen(by_origin(200), route=PASSTHROUGH, decision=NO_RULE),
+        destination_rules=(destination_rule("wide", "*.local", tls={"mode": "ISTIO_MUTUAL"}),),
+    ),
+    "XS0302": case(
+        address_alias(),
+        seen(
+            by_origin(200),
+            route=route(OutboundTls.ISTIO_MUTUAL, endpoints=(EnvoyEndpoint("10.244.0.9", 80, mesh_tls=True),)),
+            decision=decided("ISTIO_MUTUAL"),
+        ),
+        destination_rules=(destination_rule(tls={"mode": "ISTIO_MUTUAL"}),),
+        **HEALTHY,
+    ),
+    "XS0303": case(
+        address_alias(),
+        # The older of two merged rules is named by the proxy; what counts is the mode.
+        seen(by_origin(200), route=route(OutboundTls.DISABLE, rule=ref("older")), decision=decided("DISABLE")),
+        destination_rules=(destination_rule("older"), destination_rule(tls={"mode": "DISABLE"})),
+        **HEALTHY,
+    ),
+    "XS0304": case(name_alias(), seen(by_origin(200), route=PASSTHROUGH), seen(answer(status=200), source=CRON)),
+    "XS0305": case(
+        address_alias(NAMED),
+        seen(by_origin(200, port=443), port=NAMED, route=route(SIMPLE_FULL), decision=decided("SIMPLE")),
+        destination_rules=(destination_rule(tls=FULL),),
+        endpoint_slices=(slice_of("203.0.113.20", number=443),),
+        resolved=RESOLVED,
+    ),
+    "XS0401": case(
+        address_alias(TLS, host=""),
+        seen(_https(60, host=PAY_HOST, error="self-signed certificate"), port=TLS, source=CRON),
+        endpoint_slices=(slice_of("203.0.113.20", port="tls", number=443),),
+    ),
+    "XS0402": _originating(
+        by_origin(200),
+        destination_rule(tls=BARE),
+        SIMPLE_BARE,
+        route=route(SIMPLE_BARE, rule=ref(), host_rewrite="api.pay.example"),
+    ),
+    "XS0403": _originating(by_origin(200), destination_rule(tls=FULL), SIMPLE_FULL),
+    "XS0404": _originating(by_origin(200), destination_rule(tls=FULL), SIMPLE_FULL),
+    "XS0405": case(
+        address_alias(TLS),
+        seen(_https(0, 200), port=TLS, route=route(OutboundTls.DISABLE, rule=ref()), decision=decided("DISABLE")),
+        destination_rules=(destination_rule(tls={"mode": "DISABLE"}),),
+        endpoint_slices=(slice_of("203.0.113.20", port="tls", number=443),),
+        resolved=RESOLVED,
+    ),
+    "XS0406": _originating(
+        by_origin(200),
+        destination_rule(tls={**FULL, "credentialName": "pay"}, workloadSelector={"matchLabels": {"app": "web"}}),
+        SIMPLE_FULL,
+    ),
+    # Port 443 of this server does not speak TLS: plaintext is what it wants.
+    "XS0407": _originating(by_origin(200), None, OutboundTls.AUTO_PLAINTEXT),
+    "XS0408": case(name_alias(HTTP_TO_TLS), not_served(answer(scheme=Scheme.TCP))),
+    "XS0409": _originating(by_origin(404), destination_rule(tls=FULL), SIMPLE_FULL),
+    "XS0410": case(
+        address_alias(TLS),
+        seen(_https(0, 404), port=TLS, source=CRON),
+        endpoint_slices=(slice_of("203.0.113.20", port="tls", number=443),),
+        resolved=RESOLVED,
+    ),
+    "XS0501": case(
+        name_alias(),
+        seen(
+            answer(status=404), answer(status=404, purpose=Purpose.TARGET_HOST_HEADER, host="httpbin.org"), source=CRON
+        ),
+    ),
+    "XS0502": case(
+        name_alias(),
+        seen(by_origin(503), route=PASSTHROUGH),
+        seen(answer(status=503), source=CRON),
+        expect_status=(503,),
+    ),
+    "XS0503": case(
+        name_alias(),
+        seen(by_origin(200, want_body=True, body="the free encyclopedia"), route=PASSTHROUGH),
+        expect_body="free encyclop.dia",
+    ),
+    "XS0504": case(name_alias(), seen(answer(status=204), source=CRON)),
+    "XS0601": case(name_alias(), seen(by_origin(502), route=PASSTHROUGH), expect_status=(502,)),
+    "XS0602": case(
+        name_alias(),
+        seen(
+            answer(status=301, headers=(("server", "envoy"),)),
+            route=replace(BLOCK_ALL, virtual_host=PAY_HOST, direct_response=301),
+        ),
+    ),
+}
