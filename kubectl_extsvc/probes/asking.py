@@ -1,0 +1,50 @@
+"""The tools behind two functions, so that one loop serves them all:
+
+open_batches = list(batches(Tool.CURL, transfers, limits, token))
+while open_batches:
+    run them → read_answers → merge the outcomes; a reading's retry gives more batches
+"""
+
+from collections.abc import Sequence
+
+from kubectl_extsvc.model.probe import NoAnswer, Transfer
+from kubectl_extsvc.probes import curl, curl_answers, python3, wget
+from kubectl_extsvc.probes.batch import Batch, Form, Limits, Reading, Tool
+
+
+def batches(
+    tool: Tool, transfers: Sequence[Transfer], limits: Limits, token: str, form: Form = Form.PARALLEL
+) -> tuple[Batch, ...]:
+    """The runs that ask all transfers: one for curl and python3, one a transfer for wget. Raises UsageError."""
+    if not transfers:
+        return ()
+    match tool:
+        case Tool.CURL:
+            return (curl.batch(transfers, limits, token, form),)
+        case Tool.PYTHON3:
+            return (python3.batch(transfers, limits, token),)
+        case Tool.WGET:
+            return wget.batches(transfers, limits, token, form)
+
+
+def cannot_ask(tool: Tool, transfers: Sequence[Transfer]) -> tuple[NoAnswer, ...]:
+    """Outcomes of the transfers that this tool is no help with."""
+    if tool is not Tool.WGET:
+        return ()
+    reasons = ((transfer, wget.cannot_ask(transfer)) for transfer in transfers)
+    return tuple(NoAnswer(transfer, reason) for transfer, reason in reasons if reason)
+
+
+def read_answers(batch: Batch, stdout: bytes, stderr: bytes, exit_code: int | None) -> Reading:
+    """One outcome for each transfer of the batch, in its order, and what is worth another exec. Never raises.
+
+    exit_code is None if the stream was lost. For a tool that is not in the container give 127, whatever words the
+    container runtime had for it.
+    """
+    match batch.tool:
+        case Tool.CURL:
+            return curl_answers.read_answers(batch, stdout, stderr, exit_code)
+        case Tool.PYTHON3:
+            return python3.read_answers(batch, stdout, stderr, exit_code)
+        case Tool.WGET:
+            return wget.read_answers(batch, stdout, stderr, exit_code)

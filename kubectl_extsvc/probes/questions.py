@@ -1,0 +1,74 @@
+"""The questions that a source is asked about a port of an alias."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, AppProtocol
+from kubectl_extsvc.model.observation import Contract
+from kubectl_extsvc.model.probe import Purpose, Scheme, Transfer
+
+
+def transfers(
+    alias: Alias,
+    port: AliasPort,
+    contract: Contract,
+    *,
+    path: str = "/",
+    method: str = "GET",
+    headers: tuple[tuple[str, str], ...] = (),
+    addresses_cap: int = 8,
+    want_body: bool = False,
+    cluster_domain: str = "cluster.local",
+) -> tuple[Transfer, ...]:
+    """The transfers of one source for one port: first the alias as the contract says, then what helps to explain it.
+
+    headers are the user's: they go only where the port is served, and never to a bare address. At most addresses_cap
+    addresses are asked. UDP cannot be asked about.
+    """
+    if port.protocol is AppProtocol.UDP:
+        return ()
+    fqdn = alias.fqdn(cluster_domain)
+    name = f"{alias.namespace}/{alias.name}:{port.number}"
+    call = Transfer(f"{name}/alias", Purpose.ALIAS, Scheme.TCP, fqdn, port.number)
+    sni = ""
+    if contract.served and contract.scheme is not Scheme.TCP:
+        call = replace(
+            call,
+            scheme=contract.scheme,
+            host=contract.host,
+            path=path,
+            method=method,
+            headers=headers,
+            connect_to=fqdn if contract.host != fqdn else "",
+            # The certificate is not one of a cluster name; without the real one there is nothing to check it against.
+            insecure=contract.scheme is Scheme.HTTPS and contract.host == fqdn,
+            want_body=want_body,
+        )
+        sni = alias.host if contract.scheme is Scheme.HTTPS or contract.originates else ""
+    calls = [call]
+    # Where the sidecar originates TLS, a Host that the mesh does not know would take the request past the rule.
+    host_is_free = not any(key.lower() == "host" for key, _ in headers)
+    if call.scheme is Scheme.HTTP and alias.host and host_is_free and not contract.originates:
+        calls.append(
+            replace(
+                call,
+                id=f"{name}/target-host-header",
+                purpose=Purpose.TARGET_HOST_HEADER,
+                host=alias.host,
+                connect_to=fqdn,
+                want_body=False,
+            )
+        )
+    return (*calls, *_to_addresses(alias, port, name, sni, addresses_cap))
+
+
+def _to_addresses(alias: Alias, port: AliasPort, name: str, sni: str, cap: int) -> Iterator[Transfer]:
+    """Each address by itself: a connection or, with a name for the SNI, a request without the user's words."""
+    if not isinstance(alias.target, AddressTarget):
+        return
+    for address in alias.target.addresses[:cap]:
+        ident = f"{name}/address/{address}"
+        if sni:
+            yield Transfer(ident, Purpose.ADDRESS, Scheme.HTTPS, sni, port.target_port, connect_to=address)
+        else:
+            yield Transfer(ident, Purpose.ADDRESS, Scheme.TCP, address, port.target_port)
