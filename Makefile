@@ -1,0 +1,60 @@
+# kubectl extsvc: `make` says what there is.
+TESTBED := tests/testbed/testbed
+BIN := .venv/bin
+STAMP := .venv/.from-lock
+# The first Python on PATH that is new enough. Asked only where it is used.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help env test lint e2e bench walk testbed-up testbed-down lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-19s %s\n", $$1, $$2 }'
+
+env: $(STAMP) ## the environment in .venv, from requirements.lock; the other targets make it themselves
+
+$(STAMP): requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+		echo 'make: Python 3.11 or newer is needed; on Debian 12 or newer: apt-get install python3 python3-venv' >&2; exit 1; fi
+	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "make: $(PYTHON) has no ensurepip; on Debian: apt-get install python3-venv" >&2; exit 1; fi
+	@[ -x $(BIN)/python ] || { rm -rf .venv && $(PYTHON) -m venv .venv; }
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: $(STAMP) ## tests that need no cluster
+	$(BIN)/pytest -m "not testbed"
+
+lint: $(STAMP) ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+e2e: $(STAMP) testbed-up ## tests on the real cluster, which is built (once, some 20 minutes) and started if needed
+	$(BIN)/pytest -m testbed
+
+bench: $(STAMP) testbed-up ## speed and memory, on the real cluster
+	@set -e; environment=$$($(TESTBED) up); eval "$$environment"; unset PYTHONDONTWRITEBYTECODE; \
+	PATH=$$PWD/bin:$$PATH; for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
+
+walk: $(STAMP) testbed-up ## the main job, on the real cluster
+	@tests/testbed/walk
+
+testbed-up: ## starts the real cluster
+	@$(TESTBED) up >/dev/null
+
+testbed-down: ## stops it
+	@$(TESTBED) down
+
+lock: $(STAMP) ## requirements.lock anew, from pyproject.toml
+	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --disable-pip-version-check --quiet uv
+	@# The build system is locked too: --no-build-isolation takes it from the environment (editables is hatchling's own need).
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' | \
+	$(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --group dev \
+		--custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml -
+
+clean: ## removes the environment and what tools left; keeps the cluster's programs
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
