@@ -1,1 +1,49 @@
 """Judgement and cures, in families by stage; one more rule is one more function."""
+
+from kubectl_extsvc.model.finding import Judgement
+from kubectl_extsvc.model.observation import Case
+from kubectl_extsvc.rules import endpoints, http, mesh_binding, names, path, tls
+from kubectl_extsvc.rules.family import SHELF, Rule
+from kubectl_extsvc.rules.judging import judge_by
+
+FAMILIES = (names, endpoints, mesh_binding, tls, http, path)
+
+CAUSAL_ORDER = (
+    "XS0101", "XS0102",  # no name: nothing else can be seen
+    "XS0601", "XS0304", "XS0602",  # the proxy does not forward
+    "XS0201", "XS0202", "XS0203", "XS0204",  # nobody to forward to
+    "XS0301", "XS0302", "XS0405", "XS0406", "XS0403", "XS0402", "XS0407",  # the wrong TLS, and why
+    "XS0205", "XS0501",
+    "XS0401", "XS0409", "XS0410", "XS0504", "XS0502", "XS0503",  # what is seen where none of the above says why
+    "XS0303", "XS0305", "XS0404", "XS0408",  # works, but is not as it should be
+)  # fmt: skip
+"""Codes, causes before what they cause. A symptom rule is silent where an earlier error speaks of the same calls."""
+
+
+def _in_causal_order() -> tuple[Rule, ...]:
+    if sorted(CAUSAL_ORDER) != sorted(SHELF):
+        odd = sorted(set(CAUSAL_ORDER) ^ set(SHELF)) or "one stands twice"
+        raise ValueError(f"CAUSAL_ORDER and the rules differ: {odd}")
+    return tuple(SHELF[code] for code in CAUSAL_ORDER)
+
+
+IN_CAUSAL_ORDER = _in_causal_order()
+
+RULES = tuple(sorted(IN_CAUSAL_ORDER, key=lambda rule: rule.code))
+"""All rules, by code."""
+
+RULE_TABLE = tuple((rule.code, rule.severity, rule.stage, rule.title) for rule in RULES)
+
+
+def judge(case: Case) -> Judgement:
+    """What all rules say about one alias."""
+    return judge_by(IN_CAUSAL_ORDER, case)
+
+
+def explain(code: str) -> str | None:
+    """The page of a rule, None if there is no such code."""
+    rule = SHELF.get(code.upper())
+    return f"{rule.code} {rule.title}\n\n{rule.page}\n" if rule is not None else None
+
+
+__all__ = ["CAUSAL_ORDER", "FAMILIES", "RULES", "RULE_TABLE", "Rule", "explain", "judge"]

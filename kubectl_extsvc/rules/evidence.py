@@ -1,0 +1,223 @@
+"""Readings of a case that several rules share, and the commands that cure it."""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubectl_extsvc.mesh.destination_rules import tls_settings
+from kubectl_extsvc.mesh.hosts import resolve_host
+from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, Form, TlsMode, TlsSettings
+from kubectl_extsvc.model.finding import Finding, Severity
+from kubectl_extsvc.model.hostile_text import one_line
+from kubectl_extsvc.model.observation import Case, Observation, Stage
+from kubectl_extsvc.model.resources import DESTINATION_RULES, Json, ObjectRef, Resource
+from kubectl_extsvc.model.route import Route
+from kubectl_extsvc.model.source import MeshMode
+from kubectl_extsvc.rules.translation import Failure, FailureKind, failure_of
+
+
+def say(
+    code: str,
+    severity: Severity,
+    stage: Stage,
+    subject: ObjectRef,
+    message: str,
+    *,
+    evidence: Iterable[str] = (),
+    cure: str = "",
+    of: Observation | None = None,
+    ports: tuple[int, ...] = (),
+) -> Finding:
+    """A finding about one observation, or about the alias as a whole."""
+    return Finding(
+        code,
+        severity,
+        stage,
+        subject,
+        one_line(message),
+        tuple(one_line(line) for line in evidence if line),
+        cure,
+        (of.source.key,) if of else (),
+        (of.port.number,) if of else ports,
+    )
+
+
+def failures(case: Case, *kinds: FailureKind) -> Iterable[tuple[Observation, Failure]]:
+    """Served calls that ended in one of these ways."""
+    for observation in case.observations:
+        failure = failure_of(observation, case)
+        if failure is not None and failure.kind in kinds:
+            yield observation, failure
+
+
+def behind_sidecar(case: Case) -> Iterable[Observation]:
+    return (o for o in case.observations if o.source.mode is MeshMode.SIDECAR and o.contract.served)
+
+
+def route_of(observation: Observation) -> Route | None:
+    """The route if it was read."""
+    return observation.route if isinstance(observation.route, Route) else None
+
+
+def went_well(observation: Observation, case: Case) -> bool:
+    return observation.answer is not None and failure_of(observation, case) is None
+
+
+def metadata_ref(obj: Json, kind: str) -> ObjectRef:
+    """Reference to a listed object, which does not carry its kind."""
+    return ObjectRef(kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class TlsBlock:
+    """What a DestinationRule says about TLS of a port, and where it says it."""
+
+    ref: ObjectRef
+    rule: Json
+    host: str
+    """Resolved; may be a wildcard."""
+    settings: TlsSettings | None
+    """None if it says nothing about TLS of this port."""
+    port_index: int | None
+    """Index in portLevelSettings; None: at the top."""
+
+    @property
+    def originates(self) -> bool:
+        return self.settings is not None and self.settings.mode in (TlsMode.SIMPLE, TlsMode.MUTUAL)
+
+    @property
+    def is_wildcard(self) -> bool:
+        return self.host.startswith("*")
+
+    def patch(self, tls: Mapping[str, Any]) -> str:
+        """The command that sets these fields, and leaves the others."""
+        if self.port_index is None:
+            return merge_patch(self.ref, {"spec": {"trafficPolicy": {"tls": dict(tls)}}})
+        base = f"/spec/trafficPolicy/portLevelSettings/{self.port_index}/tls"
+        if self.settings is None:
+            return json_patch(self.ref, [{"op": "add", "path": base, "value": dict(tls)}])
+        return json_patch(self.ref, [{"op": "add", "path": f"{base}/{key}", "value": tls[key]} for key in tls])
+
+
+def tls_block(rule: Json, port: int, case: Case) -> TlsBlock:
+    ref = metadata_ref(rule, DESTINATION_RULES.kind)
+    spec = rule.get("spec") or {}
+    host = resolve_host(spec.get("host", ""), ref.namespace, case.snapshot.cluster_domain)
+    levels = (spec.get("trafficPolicy") or {}).get("portLevelSettings") or ()
+    numbers = [(level.get("port") or {}).get("number") for level in levels]
+    return TlsBlock(ref, rule, host, tls_settings(rule, port), numbers.index(port) if port in numbers else None)
+
+
+def deciding_block(observation: Observation, case: Case) -> TlsBlock | None:
+    """TLS block of the DestinationRule that decides for a source; None if none does or it could not be read.
+
+    The rule that the replay names counts first: the proxy's metadata name the oldest rule of a merged set, which need
+    not be the one whose policy applies (mergeDestinationRule in istio pilot/pkg/model/destination_rule.go).
+    """
+    route = route_of(observation)
+    decided = observation.decision.rule if observation.decision is not None else None
+    seen = route.rule if route is not None else None
+    for ref in (decided, seen):
+        rule = next(
+            (r for r in case.snapshot.destination_rules if ref == metadata_ref(r, DESTINATION_RULES.kind)), None
+        )
+        if rule is not None:
+            return tls_block(rule, observation.port.number, case)
+    return None
+
+
+def decider(observation: Observation, case: Case) -> ObjectRef | None:
+    """The DestinationRule that decides for a source, if one is known."""
+    block = deciding_block(observation, case)
+    if block is not None:
+        return block.ref
+    route = route_of(observation)
+    if route is not None and route.rule is not None:
+        return route.rule
+    return observation.decision.rule if observation.decision is not None else None
+
+
+def set_tls(observation: Observation, case: Case, tls: Mapping[str, Any]) -> str:
+    """The change that gives the deciding rule these TLS fields; where there is no rule, the alias is written anew."""
+    block = deciding_block(observation, case)
+    if block is not None:
+        return block.patch(tls)
+    rule = decider(observation, case)
+    if rule is not None:
+        return f"set in {rule} (namespace {rule.namespace}) trafficPolicy.tls to {_compact(dict(tls))}"
+    return create_command(case.alias, more=f"--tls-mode {tls.get('mode', 'auto')}")
+
+
+def rules_on(hosts: Iterable[str], case: Case) -> list[Json]:
+    """DestinationRules on exactly these hosts."""
+    wanted = set(hosts)
+    return [rule for rule in case.snapshot.destination_rules if tls_block(rule, 0, case).host in wanted]
+
+
+def origin_name(alias: Alias) -> str:
+    """The name that the origin's certificate has, as far as it is known; a placeholder else."""
+    return alias.host or "HOST"
+
+
+def merge_patch(ref: ObjectRef, patch: Json) -> str:
+    return f"kubectl patch {_argument(ref)} --type=merge -p {shlex.quote(_compact(patch))}"
+
+
+def json_patch(ref: ObjectRef, patch: list[Json]) -> str:
+    return f"kubectl patch {_argument(ref)} --type=json -p {shlex.quote(_compact(patch))}"
+
+
+def delete_command(ref: ObjectRef) -> str:
+    return f"kubectl delete {_argument(ref)}"
+
+
+def get_command(ref: ObjectRef | None) -> str:
+    """The command that shows an object; all DestinationRules if it is not known which one."""
+    return f"kubectl get {_argument(ref) if ref else 'destinationrules -A'} -o yaml"
+
+
+def apply_command(resource: Resource, namespace: str, name: str, spec: Json, case: Case) -> str:
+    """The command that makes one Istio object."""
+    served = resource.at_version(case.snapshot.mesh.api_version or resource.version)
+    obj = {
+        "apiVersion": served.api_version,
+        "kind": served.kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }
+    return f"echo {shlex.quote(_compact(obj))} | kubectl apply -f -"
+
+
+def create_command(alias: Alias, *, target: str = "", ports: Iterable[AliasPort] | None = None, more: str = "") -> str:
+    """`kubectl extsvc create` that writes this alias anew: same name, target and ports unless told otherwise."""
+    if not target:
+        external = alias.form is Form.EXTERNAL_NAME
+        host = shlex.quote(alias.host)
+        addresses = f"--address {','.join(addresses_of(alias)) or 'ADDRESS'}"
+        target = f"--external-name {host}" if external else f"{addresses} --host {host}" if alias.host else addresses
+    words = [f"kubectl extsvc create {alias.name} -n {alias.namespace}", target]
+    words += [f"--port {port_word(port)}" for port in (alias.ports if ports is None else ports)]
+    words += [more] if more else []
+    words.append("--overwrite" if alias.managed else "--adopt")
+    return " ".join(words)
+
+
+def port_word(port: AliasPort) -> str:
+    """A port as create's --port takes it."""
+    name = f"{port.name}:" if port.name else ""
+    target = f":{port.target_port}" if port.target_port != port.number else ""
+    return f"{name}{port.number}{target}"
+
+
+def addresses_of(alias: Alias) -> tuple[str, ...]:
+    return alias.target.addresses if isinstance(alias.target, AddressTarget) else ()
+
+
+def _argument(ref: ObjectRef) -> str:
+    return f"{ref.kind.lower()} {ref.name} -n {ref.namespace}"
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,339 @@
+"""Family 03: whether and how the mesh's rules reach the alias."""
+
+from collections.abc import Iterable, Sequence
+
+from kubectl_extsvc.model.alias import AliasPort, Form, TlsMode
+from kubectl_extsvc.model.finding import Fact, Finding, Severity
+from kubectl_extsvc.model.observation import Case, Observation, Stage
+from kubectl_extsvc.model.resources import DESTINATION_RULES, Json
+from kubectl_extsvc.model.route import OutboundTls, Route
+from kubectl_extsvc.rules.evidence import (
+    apply_command,
+    behind_sidecar,
+    create_command,
+    decider,
+    deciding_block,
+    delete_command,
+    failures,
+    metadata_ref,
+    origin_name,
+    route_of,
+    rules_on,
+    say,
+    set_tls,
+    went_well,
+)
+from kubectl_extsvc.rules.family import rule
+from kubectl_extsvc.rules.translation import FailureKind, failure_of
+
+USUAL_TLS_PORTS = (443, 8443)
+
+
+@rule(
+    "XS0301",
+    "A DestinationRule on an ExternalName alias has no effect",
+    Severity.ERROR,
+    Stage.ROUTE,
+    needs={Fact.DESTINATION_RULES},
+    uses={Fact.PROXY},
+)
+def dead_destination_rule(case: Case) -> Iterable[Finding]:
+    """A DestinationRule names the ExternalName Service, and no proxy ever reads it.
+
+    Why     Since Istio 1.21 an ExternalName Service is only a further name of its target. It has no Envoy
+            cluster of its own, and a DestinationRule acts on clusters. Istio's own task "Kubernetes Services
+            for Egress Traffic" still shows such a rule.
+    Seen    The rule is in no sidecar's configuration. An error where it asks for SIMPLE or MUTUAL and the
+            traffic leaves in clear; else only information: the rule can go. istioctl analyze passes it (IST0174
+            counts any Service as known).
+    Cure    Write the alias with a ServiceEntry on a private host (kubectl extsvc create does) and the rule on
+            that host.
+    Source  istio #47664, #50912, releasenotes/notes/external-name-on.yaml; live on Istio 1.31.
+    """
+    alias, mesh = case.alias, case.snapshot.mesh
+    if alias.form is not Form.EXTERNAL_NAME or not mesh.alias_mode:
+        return
+    fqdn = alias.fqdn(case.snapshot.cluster_domain)
+    routes = [route for o in behind_sidecar(case) if o.port.protocol.is_http and (route := route_of(o)) is not None]
+    if any(route.envoy_cluster.endswith(f"||{fqdn}") and not route.cluster_missing for route in routes):
+        return  # Istio 1.21 to 1.23 with ENABLE_EXTERNAL_NAME_ALIAS=false on istiod: the alias has a cluster
+    for found in rules_on([fqdn], case):
+        ref = metadata_ref(found, DESTINATION_RULES.kind)
+        wishes = [mode for mode in _modes(found) if mode in (TlsMode.SIMPLE, TlsMode.MUTUAL)]
+        http_ports = [port for port in alias.ports if port.protocol.is_http]
+        in_clear = not routes or not all(route.tls.mode.encrypts or route.blocked for route in routes)
+        lost = bool(wishes) and bool(http_ports) and in_clear
+        asked = f"asks for {wishes[0]}" if wishes else f"says {', '.join(_modes(found)) or 'nothing about TLS'}"
+        yield say(
+            "XS0301",
+            Severity.ERROR if lost else Severity.INFO,
+            Stage.ROUTE,
+            ref,
+            f"{ref} {asked} for {fqdn}, which has no cluster in any proxy: the rule has no effect"
+            + (", and HTTP leaves in clear" if lost else ""),
+            evidence=[
+                f"Istio {'.'.join(map(str, mesh.version)) if mesh.version else 'since 1.21'}: "
+                "an ExternalName Service is a name of its target",
+                *dict.fromkeys(f"route: {_way(route)}" for route in routes),
+            ],
+            cure=create_command(alias, ports=[_originating(p) for p in alias.ports], more=f"--tls-mode {wishes[0]}")
+            if lost
+            else delete_command(ref),
+        )
+
+
+@rule(
+    "XS0302",
+    "An ISTIO_MUTUAL rule covers the alias",
+    Severity.ERROR,
+    Stage.TLS,
+    either={Fact.PROXY, Fact.DESTINATION_RULES},
+    uses={Fact.PROBES},
+)
+def mesh_tls_to_outside(case: Case) -> Iterable[Finding]:
+    """Sidecars speak the mesh's own mutual TLS to a server outside the mesh.
+
+    Why     A rule for *.local, *.svc.cluster.local, a namespace or everything, with mode ISTIO_MUTUAL, is meant
+            for the mesh's own workloads and covers the alias as well. The first namespace with a match decides:
+            the client's, then the Service's, then the root namespace; in it the most specific host. A wildcard
+            rule in the client's namespace hides an exact one in the Service's.
+    Seen    503 with URX,UF and WRONG_VERSION_NUMBER, or UC, from pods with sidecar; all is well from plain
+            pods. ExternalName aliases that pass through are not touched. Silent where the call goes well.
+    Cure    A rule on exactly this host with DISABLE, in the namespace of the rule that wins now, or an earlier
+            one.
+    Source  istio #36672, #9291, #12795; pilot/pkg/model/push_context.go destinationRule; live on Istio 1.31.
+    """
+    for observation in behind_sidecar(case):
+        route = route_of(observation)
+        if went_well(observation, case) or not _speaks_mesh_tls(observation, route):
+            continue
+        block = deciding_block(observation, case)
+        ref = decider(observation, case)
+        name = f"{ref} ({block.host})" if ref and block else str(ref or "a rule")
+        failure = failure_of(observation, case)
+        yield say(
+            "XS0302",
+            Severity.ERROR,
+            Stage.TLS,
+            ref or case.alias.service,
+            f"{name} makes sidecars speak the mesh's mutual TLS to {case.alias.target}, which is outside the mesh",
+            evidence=[
+                failure.seen if failure else "",
+                f"{ref} in namespace {ref.namespace}" if ref else "",
+                observation.decision.reason if observation.decision else "",
+            ],
+            cure=_undo_mesh_tls(observation, case),
+            of=observation,
+        )
+
+
+@rule(
+    "XS0303",
+    "The proxy does not do what the objects say",
+    Severity.WARNING,
+    Stage.ROUTE,
+    needs={Fact.PROXY, Fact.DESTINATION_RULES},
+    symptom=True,
+)
+def observed_differs_from_computed(case: Case) -> Iterable[Finding]:
+    """The TLS mode read in the sidecar is not the one that follows from the DestinationRules.
+
+    Why     The proxy has not got the latest objects (istiod does not reach it, or the change is younger than a
+            second); a Gateway API BackendTLSPolicy or an EnvoyFilter has a word too; or our replay of Istio's
+            lookup is wrong.
+    Seen    Sidecar's configuration beside the replayed lookup.
+    Cure    Verify again. If it stays: istioctl proxy-status tells whether the proxy is in sync.
+    Source  istio pilot/pkg/model/push_context.go, pilot/pkg/networking/core/cluster_tls.go.
+    """
+    for observation in behind_sidecar(case):
+        route, decision = route_of(observation), observation.decision
+        if route is None or decision is None or route.passthrough or route.blocked or route.cluster_missing:
+            continue
+        if not route.envoy_cluster or _subset(route) or _agree(route, decision.mode):
+            continue
+        yield say(
+            "XS0303",
+            Severity.WARNING,
+            Stage.ROUTE,
+            decision.rule or case.alias.service,
+            f"the proxy uses {route.tls.mode} where the objects say {decision.mode or 'nothing'}",
+            evidence=[f"{route.envoy_cluster}: {route.tls.mode}", f"computed: {decision.reason}"],
+            cure=f"kubectl extsvc verify {case.alias.name} -n {case.alias.namespace}",
+            of=observation,
+        )
+
+
+@rule(
+    "XS0304",
+    "The route's cluster is missing or still warming",
+    Severity.ERROR,
+    Stage.ROUTE,
+    either={Fact.PROXY, Fact.PROBES},
+    uses={Fact.DESTINATION_RULES},
+)
+def cluster_missing(case: Case) -> Iterable[Finding]:
+    """The proxy's route names an Envoy cluster that it does not have, or that never becomes ready.
+
+    Why     Missing: a VirtualService sends the request to a host or port that is not in the registry, such as
+            an ExternalName alias without ports, or one whose target has no ServiceEntry. Warming: the cluster
+            waits for a secret or a CA file that does not come. With credentialName the pod's service account
+            must be able to list Secrets in its namespace; caCertificates must name a file inside istio-proxy.
+    Seen    503 with the flag NC (cluster_not_found) and an empty body. A cluster that warms beside an older one
+            of the same name is a warning: the old one goes on serving, and the latest change is not in force.
+    Cure    Point the VirtualService at a host of the registry; or make secret or file available.
+    Source  istio #54310, #54533, #61519; live on Istio 1.31 (vs-on-alias, mutual-secret-not-readable).
+    """
+    alias = case.alias
+    told: set[tuple[str, int]] = set()
+    for observation in behind_sidecar(case):
+        route = route_of(observation)
+        if route is None or not (route.cluster_missing or route.cluster_warming):
+            continue
+        if route.cluster_missing and went_well(observation, case):
+            continue  # what answered is there: the dump is of another moment
+        told.add((observation.source.key, observation.port.number))
+        rule_ref = decider(observation, case)
+        if route.cluster_missing and not route.cluster_warming:
+            subject = route.virtual_service or rule_ref or alias.service
+            message = f'{subject} leads to "{route.envoy_cluster}", which the proxy does not have'
+            cure = (
+                f"point it at a host of the registry, or: {delete_command(subject)}"
+                if route.virtual_service
+                else create_command(alias)
+            )
+        else:
+            subject = rule_ref or alias.service
+            waits = "waits for a secret or a CA file" if route.cluster_missing else "keeps serving by an older version"
+            message = f'the cluster "{route.envoy_cluster}" is still warming: the proxy {waits}'
+            cure = (
+                f"see that the files or the secret that {subject} names exist, and that the pod's service account may "
+                f"list secrets in namespace {observation.source.namespace}"
+            )
+        failure = failure_of(observation, case)
+        yield say(
+            "XS0304",
+            Severity.ERROR if route.cluster_missing else Severity.WARNING,
+            Stage.ROUTE,
+            subject,
+            message,
+            evidence=[failure.seen if failure else "", f"route: {_way(route)}"],
+            cure=cure,
+            of=observation,
+        )
+    for observation, failure in failures(case, FailureKind.NO_CLUSTER):
+        if (observation.source.key, observation.port.number) not in told:
+            yield say(
+                "XS0304",
+                Severity.ERROR,
+                Stage.ROUTE,
+                alias.service,
+                "the proxy's route leads to a cluster that it does not have",
+                evidence=[failure.seen],
+                cure=f"kubectl get virtualservices,destinationrules -A | grep {alias.name}",
+                of=observation,
+            )
+
+
+@rule("XS0305", "A TLS port is named as HTTP", Severity.WARNING, Stage.ROUTE, uses={Fact.PROXY})
+def http_name_on_tls_port(case: Case) -> Iterable[Finding]:
+    """A port 443 or 8443 whose name or appProtocol says HTTP.
+
+    Why     Istio believes the name. Clients' TLS on that port then falls out of the Service's cluster and
+            through to passthrough, where no DestinationRule counts; plain HTTP is sent to a TLS server.
+    Seen    400 from the origin, or TLS that works but not as ruled. Silent where a rule makes the proxy add the
+            TLS.
+    Cure    Name the port tls or https.
+    Source  istio #47088, #14264, #13914; live on Istio 1.31 (protocol-mismatch).
+    """
+    encrypted = {
+        o.port.number for o in behind_sidecar(case) if (route := route_of(o)) is not None and route.tls.mode.encrypts
+    }
+    if not case.snapshot.mesh.installed:
+        return
+    for port in http_named_tls_ports(case.alias.ports):
+        if port.number not in encrypted:
+            right = AliasPort("tls" if port.name != "tls" else "https", port.number, port.target_port, port.protocol)
+            yield say(
+                "XS0305",
+                Severity.WARNING,
+                Stage.ROUTE,
+                case.alias.service,
+                f'port {port.number} is usually TLS, and "{port.name}" makes Istio take it for {port.protocol}',
+                cure=create_command(case.alias, ports=[right if p == port else p for p in case.alias.ports]),
+                ports=(port.number,),
+            )
+
+
+def http_named_tls_ports(ports: Sequence[AliasPort]) -> list[AliasPort]:
+    """Ports that XS0305 is about."""
+    return [p for p in ports if p.protocol.is_http and p.number in USUAL_TLS_PORTS and p.target_port in USUAL_TLS_PORTS]
+
+
+def _modes(found: Json) -> list[str]:
+    """TLS modes that a rule asks for anywhere: at the top, for ports, in subsets."""
+    policies = [(found.get("spec") or {}).get("trafficPolicy") or {}]
+    policies += [subset.get("trafficPolicy") or {} for subset in (found.get("spec") or {}).get("subsets") or ()]
+    policies += [port for policy in policies for port in policy.get("portLevelSettings") or ()]
+    return list(dict.fromkeys((p["tls"].get("mode") or "DISABLE") for p in policies if p.get("tls")))
+
+
+def _originating(port: AliasPort) -> AliasPort:
+    """The port with TLS added on the way: plain HTTP in, the usual TLS port out."""
+    if not port.protocol.is_http or port.target_port in USUAL_TLS_PORTS:
+        return port
+    return AliasPort(port.name, port.number, 443, port.protocol)
+
+
+def _speaks_mesh_tls(observation: Observation, route: Route | None) -> bool:
+    if route is not None:
+        inside = bool(route.endpoints) and all(endpoint.mesh_tls for endpoint in route.endpoints)
+        return route.tls.mode is OutboundTls.ISTIO_MUTUAL and not inside
+    return observation.decision is not None and observation.decision.mode == TlsMode.ISTIO_MUTUAL
+
+
+def _undo_mesh_tls(observation: Observation, case: Case) -> str:
+    """A rule on exactly this host, in the namespace where the lookup now ends, or one that comes before it."""
+    alias, domain = case.alias, case.snapshot.cluster_domain
+    name = origin_name(alias)
+    tls: Json = {"mode": TlsMode.DISABLE.value}
+    if observation.contract.originates:
+        tls = {"mode": TlsMode.SIMPLE.value, "sni": name, "subjectAltNames": [name]}
+    block = deciding_block(observation, case)
+    if block is not None and not block.is_wildcard:
+        return set_tls(observation, case, tls)
+    ref = decider(observation, case)
+    places = (observation.source.namespace, alias.namespace)
+    where = ref.namespace if ref is not None and ref.namespace in places else alias.namespace
+    route = route_of(observation)
+    host = route.envoy_cluster.rpartition("|")[2] if route is not None else alias.fqdn(domain)
+    spec: Json = {"host": host, "trafficPolicy": {"tls": tls}}
+    return apply_command(DESTINATION_RULES, where, f"{alias.name}-tls", spec, case)
+
+
+def _subset(route: Route) -> str:
+    """Of outbound|PORT|SUBSET|HOST: a subset may have a TLS mode of its own, which the replay does not follow."""
+    parts = route.envoy_cluster.split("|")
+    return parts[2] if len(parts) == 4 else ""
+
+
+def _agree(route: Route, computed: str) -> bool:
+    """DISABLE is seen also where a rule has port settings without TLS, or where auto-mTLS is off in the mesh.
+
+    A headless Service of mesh pods only shows auto-mTLS as if a rule said ISTIO_MUTUAL (istio
+    pilot/pkg/networking/core/cluster_tls.go).
+    """
+    observed = route.tls.mode
+    if observed is OutboundTls.UNKNOWN:
+        return True
+    if computed == "":
+        if observed is OutboundTls.ISTIO_MUTUAL:
+            return route.cluster_type == "ORIGINAL_DST"
+        return observed in (
+            OutboundTls.DISABLE, OutboundTls.AUTO_PLAINTEXT, OutboundTls.AUTO_ISTIO_MUTUAL, OutboundTls.AUTO_MIXED,
+        )  # fmt: skip
+    return observed.value == computed
+
+
+def _way(route: Route) -> str:
+    name = route.envoy_cluster or route.virtual_host or f"direct response {route.direct_response}"
+    return f"{name} ({route.virtual_host})" if route.virtual_host and route.envoy_cluster else name

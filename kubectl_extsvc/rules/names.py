@@ -1,0 +1,94 @@
+"""Family 01: names."""
+
+import ipaddress
+from collections.abc import Iterable
+
+from kubectl_extsvc.model.alias import Form
+from kubectl_extsvc.model.finding import Fact, Finding, Severity
+from kubectl_extsvc.model.observation import Case, Stage
+from kubectl_extsvc.model.probe import Answer, Purpose
+from kubectl_extsvc.rules.evidence import create_command, failures, say
+from kubectl_extsvc.rules.family import rule
+from kubectl_extsvc.rules.translation import FailureKind
+
+
+@rule("XS0101", "ExternalName is an IP address", Severity.ERROR, Stage.NAME)
+def external_name_is_address(case: Case) -> Iterable[Finding]:
+    """An ExternalName Service holds an IP address where a host name belongs.
+
+    Why     externalName is answered as a CNAME, and a CNAME leads to a name. Kubernetes accepts the text of an
+            IPv4 address, since it looks like a host name; CoreDNS then returns no record.
+    Seen    The name does not resolve, from any pod (curl 6).
+    Cure    Use the Endpoints form, which is made for addresses: kubectl extsvc create NAME --address IP.
+    Source  coredns #2164, #2324; live on Kubernetes 1.34.
+    """
+    alias = case.alias
+    text = (alias.external_name_raw or alias.host).rstrip(".")
+    if alias.form is Form.EXTERNAL_NAME and _is_address(text):
+        yield say(
+            "XS0101",
+            Severity.ERROR,
+            Stage.NAME,
+            alias.service,
+            f'externalName is the IP address "{text}": DNS has no answer for it',
+            evidence=[f"{alias.service} spec.externalName: {alias.external_name_raw or alias.host}"],
+            cure=create_command(alias, target=f"--address {text}"),
+        )
+
+
+@rule(
+    "XS0102",
+    "The name does not resolve",
+    Severity.ERROR,
+    Stage.NAME,
+    needs={Fact.PROBES},
+    uses={Fact.PROXY, Fact.RESOLUTION},
+    symptom=True,
+)
+def name_does_not_resolve(case: Case) -> Iterable[Finding]:
+    """A pod asks for the alias's name and gets no address.
+
+    Why     The target's own name does not exist or the cluster's DNS cannot reach the servers that know it; the
+            alias is an ExternalName of a short in-cluster name, or of itself; or the pod's DNS is not the
+            cluster's.
+    Seen    curl 6, or 28 before a name was found. A name younger than the DNS cache time is PENDING and not
+            judged.
+    Cure    If the target's name fails too, correct it or the DNS upstream. Else look at the pod's dnsPolicy.
+    Source  istio facts: CoreDNS answers NXDOMAIN, or a CNAME without address; coredns #6088, #5733, #2038.
+    """
+    if case.fresh:
+        return
+    alias = case.alias
+    for observation, failure in failures(case, FailureKind.NAME_UNKNOWN):
+        target = observation.outcome(Purpose.TARGET)
+        target_fails = (isinstance(target, Answer) and target.exit_code == 6) or (
+            alias.host != "" and case.snapshot.resolved.get(alias.host) == ()
+        )
+        name = alias.fqdn(case.snapshot.cluster_domain)
+        elsewhere = any(o.answer is not None and o.answer.connected for o in case.observations)
+        if target_fails or (alias.form is Form.EXTERNAL_NAME and not elsewhere):
+            fails = "which does not resolve" if target_fails else "and no address is found"
+            message = f'"{name}" leads to "{alias.host}", {fails}'
+            cure = f"correct the target: {create_command(alias, target='--external-name HOST')}"
+        else:
+            message = f'"{name}" does not resolve' + (" in this pod, and does elsewhere" if elsewhere else "")
+            pod = f"{observation.source.pod} -n {observation.source.namespace}"
+            cure = f"look at the pod's dnsPolicy and dnsConfig: kubectl get pod {pod} -o yaml"
+        yield say(
+            "XS0102",
+            Severity.ERROR,
+            Stage.NAME,
+            alias.service,
+            message,
+            evidence=[failure.seen],
+            cure=cure,
+            of=observation,
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

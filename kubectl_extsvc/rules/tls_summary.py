@@ -1,0 +1,61 @@
+"""The TLS mode in effect, for the header of a report."""
+
+from kubectl_extsvc.model.observation import Case, Observation
+from kubectl_extsvc.model.route import OutboundTls, Route
+from kubectl_extsvc.model.source import MeshMode
+
+
+def tls_summary(case: Case) -> str:
+    """Mode in effect and who decided, in a few words; several ports or sources that differ each say their own."""
+    said: dict[str, list[Observation]] = {}
+    for observation in case.observations:
+        if observation.source.mode is MeshMode.SIDECAR:
+            said.setdefault(_in_effect(observation), []).append(observation)
+    said.pop("", None)
+    if not said:
+        return (
+            "no Istio" if not case.snapshot.mesh.installed else "not observed: no source with a sidecar could be read"
+        )
+    if len(said) == 1:
+        return next(iter(said))
+    several_ports = len(case.alias.ports) > 1
+    return ", ".join(f"{_whose(group, several_ports)}: {words}" for words, group in said.items())
+
+
+def _whose(group: list[Observation], several_ports: bool) -> str:
+    names = [str(o.port.number) if several_ports else f"{o.source.namespace}/{o.source.pod}" for o in group]
+    return " ".join(dict.fromkeys(names))
+
+
+def _in_effect(observation: Observation) -> str:
+    route, decision = observation.route, observation.decision
+    if isinstance(route, Route):
+        return _observed_words(route, observation)
+    if decision is None:
+        return ""
+    if decision.mode:
+        return f"computed: {decision.mode} by {decision.rule}"
+    return f"computed: plaintext, {decision.rule} sets no TLS" if decision.rule else "computed: no rule applies"
+
+
+def _observed_words(route: Route, observation: Observation) -> str:
+    decision = observation.decision
+    rule = decision.rule if decision is not None and decision.rule is not None else route.rule
+    if route.blocked:
+        return "none: the proxy blocks it"
+    if route.direct_response:
+        return "none: the proxy answers by itself"
+    if route.passthrough:
+        return "passthrough: no rule can apply"
+    if route.cluster_missing:
+        return "none: the proxy has no cluster for it"
+    match route.tls.mode:
+        case OutboundTls.AUTO_PLAINTEXT:
+            return f"plaintext: {rule} sets no TLS (auto-mTLS)" if rule else "plaintext: no rule applies (auto-mTLS)"
+        case OutboundTls.AUTO_ISTIO_MUTUAL | OutboundTls.AUTO_MIXED:
+            return str(route.tls.mode)
+        case OutboundTls.DISABLE | OutboundTls.NONE if rule is None:
+            return "plaintext: no rule applies"
+    if route.tls.mode is OutboundTls.DISABLE and decision is not None and decision.mode not in ("DISABLE",):
+        return f"plaintext, although {rule} says {decision.mode}" if decision.mode else f"plaintext: {rule} sets no TLS"
+    return f"{route.tls.mode} by {rule}" if rule else str(route.tls.mode)

@@ -1,0 +1,337 @@
+"""What an answer means: the stage at which a request ended, said alike for sources with and without sidecar.
+
+Behind a sidecar a TCP connect is to Envoy, so that the same dead endpoint looks like `curl 7` from a plain pod, and
+like a 503, a reset or an empty reply from a pod with sidecar. All rules, the stages and Δ speak of `Failure`, never of
+raw codes.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kubectl_extsvc.model.alias import Form
+from kubectl_extsvc.model.observation import AccessLogLine, Case, Observation, Stage
+from kubectl_extsvc.model.probe import Answer, Purpose, Scheme
+from kubectl_extsvc.model.route import Route, RouteKind
+from kubectl_extsvc.model.source import MeshMode
+
+
+class FailureKind(StrEnum):
+    """Why a request ended where it ended."""
+
+    NAME_UNKNOWN = "the name does not resolve"
+    REFUSED = "the connection is refused"
+    SILENT = "no connection within the time given"
+    CLOSED = "the connection is closed before an answer"
+    NO_ENDPOINT = "the proxy has no healthy endpoint"
+    BLOCKED = "the proxy lets nothing out to this destination"
+    NO_CLUSTER = "the proxy has no cluster for the route"
+    ENVOY_ANSWERS = "the proxy answers by itself"
+    CLIENT_CERTIFICATE = "the client refuses the certificate"
+    CLIENT_TLS = "the TLS handshake of the client fails"
+    PROXY_TLS = "the TLS handshake of the proxy fails"
+    NO_RESPONSE = "the origin accepts the connection and does not answer"
+    STATUS = "the status is not the one expected"
+    PROXY_ERROR = "the proxy gives the request up"
+    BODY = "the body does not match"
+
+
+STAGE_OF: dict[FailureKind, Stage] = {
+    FailureKind.NAME_UNKNOWN: Stage.NAME,
+    FailureKind.REFUSED: Stage.ENDPOINTS,
+    FailureKind.SILENT: Stage.ENDPOINTS,
+    FailureKind.CLOSED: Stage.ENDPOINTS,
+    FailureKind.NO_ENDPOINT: Stage.ENDPOINTS,
+    FailureKind.BLOCKED: Stage.ROUTE,
+    FailureKind.NO_CLUSTER: Stage.ROUTE,
+    FailureKind.ENVOY_ANSWERS: Stage.ROUTE,
+    FailureKind.CLIENT_CERTIFICATE: Stage.TLS,
+    FailureKind.CLIENT_TLS: Stage.TLS,
+    FailureKind.PROXY_TLS: Stage.TLS,
+    FailureKind.NO_RESPONSE: Stage.HTTP,
+    FailureKind.STATUS: Stage.HTTP,
+    FailureKind.PROXY_ERROR: Stage.HTTP,
+    FailureKind.BODY: Stage.HTTP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    kind: FailureKind
+    seen: str
+    """The raw signs, for a person: `503 URX,UF TLSV1_ALERT_UNRECOGNIZED_NAME`, `curl 7: Failed to connect`."""
+    tls_reason: str = ""
+    """BoringSSL's or OpenSSL's word in capitals, CERTIFICATE_VERIFY_FAILED; "" if none is known."""
+    guess: bool = False
+    """Other causes give the same signs, and what would tell them apart was not observed."""
+
+    @property
+    def stage(self) -> Stage:
+        return STAGE_OF[self.kind]
+
+
+# Lengths of Envoy's own bodies, which stand in for a body that was not asked for (source/common/router/router.cc,
+# http/utility.cc; each seen on Istio 1.31).
+NO_BODY = "0"  # NC cluster_not_found; direct_response without body
+NO_HEALTHY_UPSTREAM = "19"  # UH "no healthy upstream"
+FAULT_ABORT = "18"  # FI "fault filter abort"
+CONNECTION_TERMINATION = "95"  # UC "… reset reason: connection termination"
+
+ENVOY_CONNECT_TIMEOUT = 10.0
+"""Seconds; meshConfig.connectTimeout's default. A refusal never takes so long."""
+
+
+def made_by_envoy(answer: Answer, route: Route | None, log: AccessLogLine | None) -> bool:
+    """Did the sidecar write this response itself, rather than pass on the origin's?
+
+    In order: the access log's response code details; whether Envoy can read this response at all (not inside the
+    client's own TLS, not on a TCP route); then the headers. Envoy overwrites `server` in every response and puts
+    `x-envoy-upstream-service-time` only on those that came from an upstream (seen on Istio 1.31 for UH, UF, NC and
+    block_all). With `proxyHeaders.envoyDebugHeaders.disabled` the second header is never there: then only a length
+    that is one of Envoy's own bodies counts.
+    """
+    if log is not None and log.details:
+        return log.details != "via_upstream"
+    if answer.transfer.scheme is not Scheme.HTTP or (route is not None and route.kind is RouteKind.TCP):
+        return False
+    if answer.header("x-envoy-upstream-service-time") is not None:
+        return False
+    if answer.header("server") not in ("envoy", "istio-envoy"):
+        return False
+    changed = route.response_headers_changed if route is not None else ()
+    if changed and "x-envoy-upstream-service-time" not in changed:
+        return answer.header("content-length") in (NO_BODY, NO_HEALTHY_UPSTREAM, FAULT_ABORT, CONNECTION_TERMINATION)
+    return True
+
+
+def is_expected(status: int, case: Case) -> bool:
+    return status in case.expect_status if case.expect_status else status < 500
+
+
+def failure_of(observation: Observation, case: Case) -> Failure | None:
+    """Where and why the call of the alias ended; None if it went well, was not answered for, or is not to be served."""
+    answer = observation.answer
+    if answer is None or not observation.contract.served:
+        return None
+    if observation.source.mode is MeshMode.SIDECAR:
+        return _behind_sidecar(answer, observation, case)
+    return _direct(answer, case)
+
+
+def _direct(answer: Answer, case: Case) -> Failure | None:
+    """Nothing of ours between the client and what it calls."""
+    seen = _curl_words(answer)
+    if only_name_is_wrong(answer, case):
+        return None
+    match answer.exit_code:
+        case 0:
+            return _http(answer, None, case)
+        case 6:
+            return Failure(FailureKind.NAME_UNKNOWN, seen)
+        case 7:
+            return Failure(FailureKind.REFUSED, seen)
+        case 51 | 60:
+            return Failure(FailureKind.CLIENT_CERTIFICATE, seen, _tls_reason(answer.error))
+        case 28 if answer.times.namelookup <= 0:
+            return Failure(FailureKind.NAME_UNKNOWN, seen)
+        case 28 if answer.times.connect <= 0:
+            return Failure(FailureKind.SILENT, seen)
+        case code if not answer.connected and code not in (35, 52, 55, 56):
+            return Failure(FailureKind.REFUSED, seen, guess=True)
+    if answer.exit_code == 35 or _in_handshake(answer):
+        return Failure(FailureKind.CLIENT_TLS, seen, _tls_reason(answer.error))
+    return Failure(FailureKind.NO_RESPONSE, seen)
+
+
+def only_name_is_wrong(answer: Answer, case: Case) -> bool:
+    """A TLS server that answers, but not to the alias's own name, where no better name is known to ask for.
+
+    Nobody can have the alias's name in a certificate, so this says nothing against an alias of bare addresses.
+    """
+    if case.alias.host or case.alias.form is not Form.ENDPOINTS or answer.transfer.scheme is not Scheme.HTTPS:
+        return False
+    refused_name = answer.exit_code == 35 and "UNRECOGNIZED_NAME" in _tls_reason(answer.error)
+    return refused_name or answer.exit_code in (51, 60)
+
+
+def _behind_sidecar(answer: Answer, observation: Observation, case: Case) -> Failure | None:
+    route = observation.route if isinstance(observation.route, Route) else None
+    log = observation.access_log
+    if answer.exit_code == 0:
+        if answer.status and made_by_envoy(answer, route, log):
+            return _envoys_own(answer, observation, case)
+        return _http(answer, log, case)
+    if answer.exit_code in (52, 55, 56) or (answer.exit_code == 35 and _is_closed(answer.error)):
+        return _closed_by_sidecar(answer, observation, case)
+    if answer.exit_code == 28 and answer.times.namelookup > 0 and answer.connected:
+        return _silent_behind_sidecar(answer, observation, case)
+    return _direct(answer, case)
+
+
+def _http(answer: Answer, log: AccessLogLine | None, case: Case) -> Failure | None:
+    """The origin answered; is it what was asked for?"""
+    if answer.transfer.scheme is Scheme.TCP:
+        return None
+    if not is_expected(answer.status, case):
+        return Failure(FailureKind.STATUS, _http_words(answer, log))
+    if case.expect_body and answer.transfer.want_body and re.search(case.expect_body, answer.body) is None:
+        return Failure(FailureKind.BODY, _http_words(answer, log))
+    return None
+
+
+def _envoys_own(answer: Answer, observation: Observation, case: Case) -> Failure | None:
+    """Envoy wrote the response: its flags say why; without an access log, its body's words and length."""
+    route = observation.route if isinstance(observation.route, Route) else None
+    log = observation.access_log
+    flags = log.flags if log else frozenset[str]()
+    length = answer.header("content-length")
+    seen = _http_words(answer, log)
+    blocks = route.blocked if route else answer.status == 502 and length == NO_BODY
+    if answer.status == 502 and blocks:
+        return Failure(FailureKind.BLOCKED, seen, guess=route is None and log is None)
+    if route is not None and route.direct_response == answer.status:
+        return Failure(FailureKind.ENVOY_ANSWERS, seen) if not is_expected(answer.status, case) else None
+    if "NC" in flags or (
+        answer.status == 503 and ((route and route.cluster_missing) or (not log and length == NO_BODY))
+    ):
+        return Failure(FailureKind.NO_CLUSTER, seen)
+    unrouted = answer.status == 404 and (route is None or not route.envoy_cluster)
+    if flags & {"FI", "DI", "NR"} or (not log and (unrouted or length == FAULT_ABORT)):
+        return Failure(FailureKind.ENVOY_ANSWERS, seen)
+    if answer.status == 503:
+        return _no_upstream(answer, observation, case)
+    return Failure(FailureKind.PROXY_ERROR, seen) if not is_expected(answer.status, case) else None
+
+
+def _no_upstream(answer: Answer, observation: Observation, case: Case) -> Failure:
+    """Envoy's 503 for want of a connection to an endpoint: none there (UH), none made (UF), or one lost (UC)."""
+    route = observation.route if isinstance(observation.route, Route) else None
+    log = observation.access_log
+    flags = log.flags if log else frozenset[str]()
+    length = answer.header("content-length")
+    seen = _http_words(answer, log)
+    if "UH" in flags or answer.body == "no healthy upstream" or (not log and length == NO_HEALTHY_UPSTREAM):
+        return Failure(FailureKind.NO_ENDPOINT, seen)
+    transport = transport_failure(answer, log)
+    if "TLS_error" in transport or "CERTIFICATE_VERIFY_FAILED" in transport:
+        return Failure(FailureKind.PROXY_TLS, seen, _tls_reason(transport))
+    if "delayed_connect_error" in transport or "onnection_refused" in transport:
+        return Failure(FailureKind.REFUSED, seen)
+    silent = "connection_timeout" in (log.details if log else "") or answer.times.total >= ENVOY_CONNECT_TIMEOUT
+    if silent or dead_for_plain(observation, case):
+        return Failure(FailureKind.SILENT if silent else FailureKind.REFUSED, seen)
+    if route is not None and route.tls.mode.encrypts:
+        return Failure(FailureKind.PROXY_TLS, seen, guess=True)
+    if "UC" in flags or (not log and length == CONNECTION_TERMINATION):
+        return Failure(FailureKind.PROXY_ERROR, seen)
+    return Failure(FailureKind.REFUSED, seen, guess=True)
+
+
+def _closed_by_sidecar(answer: Answer, observation: Observation, case: Case) -> Failure:
+    """curl 52, 56, or 35 for want of bytes: Envoy accepted, and then closed.
+
+    BlackHoleCluster gives 52 or 56 by chance for plain bytes and 35 for TLS; a dead endpoint of a TCP route the same.
+    """
+    route = observation.route if isinstance(observation.route, Route) else None
+    log = observation.access_log
+    seen = _curl_words(answer)
+    if (route is not None and route.blocked) or (log is not None and log.envoy_cluster == "BlackHoleCluster"):
+        return Failure(FailureKind.BLOCKED, seen)
+    transport = transport_failure(answer, log)
+    if "TLS_error" in transport:
+        return Failure(FailureKind.PROXY_TLS, seen, _tls_reason(transport))
+    sibling = _plain_sibling(observation, case)
+    if sibling is not None and sibling.connected:
+        if route is not None and route.tls.mode.encrypts:
+            return Failure(FailureKind.PROXY_TLS, seen, guess=True)
+        if sibling.exit_code in (35, 52, 55, 56):
+            return Failure(FailureKind.CLIENT_TLS if _in_handshake(answer) else FailureKind.NO_RESPONSE, seen)
+        if route is None:
+            return Failure(FailureKind.BLOCKED, seen, guess=True)
+    return Failure(FailureKind.CLOSED, seen, guess=route is None)
+
+
+def _silent_behind_sidecar(answer: Answer, observation: Observation, case: Case) -> Failure:
+    """curl 28 after Envoy accepted. Envoy itself gives a silent endpoint up only after 30 s (3 × 10 s, 1.31)."""
+    seen = _curl_words(answer)
+    if answer.times.appconnect > 0:
+        return Failure(FailureKind.NO_RESPONSE, seen)
+    if dead_for_plain(observation, case):
+        return Failure(FailureKind.SILENT, seen)
+    sibling = _plain_sibling(observation, case)
+    if sibling is not None and sibling.connected:
+        return Failure(FailureKind.CLIENT_TLS if _in_handshake(answer) else FailureKind.NO_RESPONSE, seen)
+    return Failure(FailureKind.SILENT, seen, guess=True)
+
+
+def dead_for_plain(observation: Observation, case: Case) -> bool:
+    """Does a source without proxy find the same port unreachable? Its own connect is to the endpoint, so it knows."""
+    sibling = _plain_sibling(observation, case)
+    if sibling is not None:
+        return not sibling.connected and sibling.exit_code in (7, 28)
+    addresses = plain_address_answers(case, observation.port.number)
+    return bool(addresses) and not any(answer.connected or answer.exit_code == 0 for answer in addresses)
+
+
+def plain_address_answers(case: Case, port: int) -> list[Answer]:
+    """What sources without proxy got from each address by itself; from a sidecar such a probe takes another route."""
+    return [
+        answer
+        for observation in case.observations
+        if observation.source.mode is MeshMode.PLAIN and observation.port.number == port
+        for answer in observation.answers(Purpose.ADDRESS)
+    ]
+
+
+def _plain_sibling(observation: Observation, case: Case) -> Answer | None:
+    """A plain source's call of the same port, if it dials what the proxy dials.
+
+    Where the proxy originates TLS for an ExternalName alias, a plain pod dials another port: it is no witness.
+    """
+    for other in case.observations:
+        comparable = other.contract.served or case.alias.form is Form.ENDPOINTS
+        if other.source.mode is MeshMode.PLAIN and other.port.number == observation.port.number and comparable:
+            answer = other.answer
+            if answer is not None:
+                return answer
+    return None
+
+
+def _in_handshake(answer: Answer) -> bool:
+    return answer.transfer.scheme is Scheme.HTTPS and answer.times.appconnect <= 0 and answer.status == 0
+
+
+def _is_closed(error: str) -> bool:
+    """Of curl's words for exit 35: the peer closed, as against spoke badly. Texts of OpenSSL, GnuTLS and curl ≥ 8.9."""
+    words = error.lower()
+    return any(sign in words for sign in ("syscall", "reset by peer", "unexpected eof", "non-properly terminated"))
+
+
+def transport_failure(answer: Answer, log: AccessLogLine | None) -> str:
+    """Envoy's reason for a failed connection, of its access log, else of its body (older Envoys); _ for space."""
+    if log is not None:
+        return f"{log.transport_failure} {log.details}".strip().replace(" ", "_")
+    _, found, reason = answer.body.partition("transport failure reason: ")
+    return reason.replace(" ", "_") if found else ""
+
+
+def _tls_reason(text: str) -> str:
+    """The TLS library's reason as one word; curl's "tlsv1 unrecognized name" becomes TLSV1_UNRECOGNIZED_NAME."""
+    if found := re.search(r"OPENSSL_internal:([A-Z0-9_]+)", text):
+        return found.group(1)
+    if found := re.search(r"SSL routines:[^:]*:([^:()]+)", text):
+        return found.group(1).strip().upper().replace(" ", "_").replace("/", "_")
+    return "CERTIFICATE_VERIFY_FAILED" if "CERTIFICATE_VERIFY_FAILED" in text else ""
+
+
+def _http_words(answer: Answer, log: AccessLogLine | None) -> str:
+    words = [str(answer.status)]
+    if log is not None and log.flags:
+        # URX before what used the retries up, as Envoy's HTTP log has it; a TCP log turns them round.
+        words.append(",".join(sorted(log.flags, key=lambda flag: (flag != "URX", flag))))
+    reason = _tls_reason(transport_failure(answer, log)) if answer.status >= 500 else ""
+    return " ".join([*words, reason]).strip()
+
+
+def _curl_words(answer: Answer) -> str:
+    return f"curl {answer.exit_code}: {answer.error}" if answer.error else f"curl {answer.exit_code}"

@@ -1,0 +1,500 @@
+"""Rules as a whole: what they read, when they are skipped, what is cause and what is symptom."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from worlds.cases import (
+    CRON,
+    HTTP,
+    HTTP_TO_TLS,
+    NO_ISTIO,
+    NO_RULE,
+    PASSTHROUGH,
+    WEB,
+    address_alias,
+    address_answer,
+    answer,
+    by_envoy,
+    by_origin,
+    case,
+    decided,
+    destination_rule,
+    name_alias,
+    not_served,
+    nothing,
+    ref,
+    route,
+    seen,
+    slice_of,
+)
+from worlds.rule_cases import FIRING, SILENT
+
+from kubectl_extsvc.model.finding import Fact, Finding, Severity, Skipped
+from kubectl_extsvc.model.observation import Case, Stage
+from kubectl_extsvc.model.probe import Answer
+from kubectl_extsvc.model.route import OutboundTls, RouteUnknown
+from kubectl_extsvc.model.snapshot import Unread
+from kubectl_extsvc.rules import CAUSAL_ORDER, RULE_TABLE, RULES, explain, judge
+from kubectl_extsvc.rules.family import SHELF, Rule, rule
+from kubectl_extsvc.rules.judging import judge_by, missing_facts
+
+READS = {
+    "services": Fact.SERVICES,
+    "endpoint_slices": Fact.ENDPOINT_SLICES,
+    "destination_rules": Fact.DESTINATION_RULES,
+    "virtual_services": Fact.VIRTUAL_SERVICES,
+    "service_entries": Fact.SERVICE_ENTRIES,
+    "resolved": Fact.RESOLUTION,
+    "outcomes": Fact.PROBES,
+    "outcome": Fact.PROBES,
+    "answers": Fact.PROBES,
+    "answer": Fact.PROBES,
+    "unanswered": Fact.PROBES,
+    "access_log": Fact.PROBES,
+    "route": Fact.PROXY,
+    "decision": Fact.DESTINATION_RULES,
+}
+"""Attribute of a case's parts → the fact that reading it takes."""
+
+UNNAMED = {"sidecars"}
+"""Attributes for which there is no fact: no rule may read them."""
+
+
+class Reading:
+    """A case, or part of one, that notes which facts are read of it."""
+
+    def __init__(self, of: Any, noted: set[Fact]) -> None:
+        self._of, self._noted = of, noted
+
+    def __getattr__(self, name: str) -> Any:
+        assert name not in UNNAMED, f"{name} has no Fact"
+        if name in READS:
+            self._noted.add(READS[name])
+        value = getattr(self._of, name)
+        if name == "snapshot":
+            return Reading(value, self._noted)
+        if name == "observations":
+            return tuple(Reading(each, self._noted) for each in value)
+        return value
+
+
+@pytest.mark.parametrize("one", RULES, ids=lambda one: one.code)
+def test_rule_reads_only_facts_that_it_declares(one: Rule) -> None:
+    noted: set[Fact] = set()
+    for each in (*FIRING.values(), *SILENT.values()):
+        list(one.judge(Reading(each, noted)))  # type: ignore[arg-type]
+    assert noted - (one.needs | one.either | one.uses) == set()
+
+
+@pytest.mark.parametrize("one", RULES, ids=lambda one: one.code)
+def test_rule_reads_what_it_needs(one: Rule) -> None:
+    noted: set[Fact] = set()
+    for each in (*FIRING.values(), *SILENT.values()):
+        list(one.judge(Reading(each, noted)))  # type: ignore[arg-type]
+    assert (one.needs | one.either) - noted == set()
+
+
+def test_an_undeclared_reading_is_seen() -> None:
+    noted: set[Fact] = set()
+    list(Reading(FIRING["XS0601"], noted).snapshot.service_entries)
+    assert noted == {Fact.SERVICE_ENTRIES}
+
+
+def test_a_code_cannot_be_used_twice() -> None:
+    before = dict(SHELF)
+    with pytest.raises(ValueError, match="XS0101 stands twice: 'ExternalName is an IP address' and 'Other'"):
+        rule("XS0101", "Other", Severity.ERROR, Stage.NAME)(lambda _: ())
+    assert before == SHELF
+
+
+@pytest.mark.parametrize("one", RULES, ids=lambda one: one.code)
+def test_page_says_what_why_how_seen_and_cured(one: Rule) -> None:
+    headings = re.findall(r"^([A-Z][a-z]+) {2,}", one.page, re.MULTILINE)
+    assert headings == ["Why", "Seen", "Cure", "Source"]
+    assert len(one.page.splitlines()[0]) > 30
+
+
+def test_explain_gives_the_page_under_any_case_and_nothing_for_an_unknown_code() -> None:
+    page = explain("xs0202")
+    assert page is not None
+    assert page.splitlines()[0] == "XS0202 Port names of Service and slice differ"
+    assert explain("XS9999") is None
+
+
+def test_table_is_by_code() -> None:
+    assert [row[0] for row in RULE_TABLE] == sorted(CAUSAL_ORDER)
+    assert RULE_TABLE[0] == ("XS0101", Severity.ERROR, Stage.NAME, "ExternalName is an IP address")
+
+
+def forbidden(plural: str) -> Unread:
+    return Unread(f"{plural}.x", "forbidden", f"list {plural}.x")
+
+
+def test_rule_without_its_facts_is_skipped_with_the_right_that_unlocks_it() -> None:
+    judged = judge(
+        case(
+            address_alias(),
+            seen(by_origin(200), route=route()),
+            seen(answer(status=200), source=CRON),
+            unread={"endpointslices": forbidden("endpointslices"), "destinationrules": forbidden("destinationrules")},
+            resolved={"api.pay.example": ("203.0.113.20",)},
+        )
+    )
+    slices = ("endpointslices.x: forbidden", "list endpointslices.x")
+    rules = ("destinationrules.x: forbidden", "list destinationrules.x")
+    assert judged.skipped == (
+        Skipped("XS0201", *slices),
+        Skipped("XS0202", *slices),
+        Skipped("XS0301", *rules),
+        Skipped("XS0406", *rules),
+        Skipped("XS0303", *rules),
+    )
+    assert judged.findings == ()
+
+
+def test_source_that_gave_no_answer_skips_the_rules_about_answers() -> None:
+    judged = judge(case(name_alias(), seen(nothing("no exec"), source=CRON), mesh=NO_ISTIO))
+    assert {(skipped.reason, skipped.unlock) for skipped in judged.skipped} == {("no exec", "create pods/exec")}
+    assert {"XS0102", "XS0205", "XS0502"} < {skipped.code for skipped in judged.skipped}
+
+
+def test_probes_that_were_not_wanted_name_no_right() -> None:
+    missing = missing_facts(case(name_alias(), seen(nothing("not asked (--no-probe)")), mesh=NO_ISTIO))
+    assert missing == {Fact.PROBES: Skipped("", "not asked (--no-probe)")}
+
+
+def test_without_istio_its_facts_are_known_to_be_none() -> None:
+    judged = judge(case(name_alias(), seen(answer(status=200), source=CRON), mesh=NO_ISTIO))
+    assert (judged.findings, judged.skipped, judged.broken) == ((), (), ())
+    assert sorted(judged.passed) == sorted(CAUSAL_ORDER)
+
+
+def test_unreadable_proxy_leaves_the_rules_that_can_do_with_the_objects() -> None:
+    judged = judge(
+        case(
+            address_alias(HTTP_TO_TLS),
+            seen(by_origin(400), port=HTTP_TO_TLS, route=RouteUnknown("forbidden"), decision=NO_RULE),
+            endpoint_slices=(slice_of("203.0.113.20", number=443),),
+            resolved={"api.pay.example": ("203.0.113.20",)},
+        )
+    )
+    assert [(f.code, f.evidence[0]) for f in judged.findings] == [
+        ("XS0407", "computed: no DestinationRule covers my-pay.shop.svc.cluster.local")
+    ]
+    assert judged.skipped == (Skipped("XS0303", "forbidden", "create pods/exec"),)
+
+
+def say(code: str, severity: Severity, **fields: Any) -> Finding:
+    return Finding(code, severity, Stage.HTTP, address_alias().service, "said", **fields)
+
+
+def made(code: str, *findings: Finding, symptom: bool = False) -> Rule:
+    return Rule(code, "t", Severity.ERROR, Stage.HTTP, lambda _: findings, symptom=symptom)
+
+
+def both() -> Case:
+    return case(address_alias(), seen(answer(status=200)), seen(answer(status=200), source=CRON))
+
+
+def test_rule_that_raises_is_shown_as_broken_and_the_others_go_on() -> None:
+    def raises(_: Case) -> list[Finding]:
+        raise KeyError("spec")
+
+    broken = replace(made("XS9901"), judge=raises)
+    judged = judge_by((broken, made("XS9902", say("XS9902", Severity.INFO))), both())
+    assert judged.broken == (Skipped("XS9901", "KeyError: 'spec'"),)
+    assert [finding.code for finding in judged.findings] == ["XS9902"]
+    assert judged.passed == ()
+
+
+def test_symptom_is_silent_where_an_earlier_error_speaks_of_the_same_calls() -> None:
+    cause = made("XS9901", say("XS9901", Severity.ERROR))
+    symptom = made("XS9902", say("XS9902", Severity.ERROR, sources=(WEB.key,), ports=(80,)), symptom=True)
+    judged = judge_by((cause, symptom), both())
+    assert [finding.code for finding in judged.findings] == ["XS9901"]
+    assert judged.passed == ()
+
+
+def test_symptom_of_another_source_or_port_is_told() -> None:
+    cause = made("XS9901", say("XS9901", Severity.ERROR, sources=(WEB.key,), ports=(80,)))
+    elsewhere = say("XS9902", Severity.ERROR, sources=(CRON.key,), ports=(80,))
+    other_port = say("XS9902", Severity.ERROR, sources=(WEB.key,), ports=(443,))
+    judged = judge_by((cause, made("XS9902", elsewhere, other_port, symptom=True)), both())
+    assert [(f.code, f.sources, f.ports) for f in judged.findings] == [
+        ("XS9901", (WEB.key,), (80,)),
+        ("XS9902", (CRON.key,), (80,)),
+        ("XS9902", (WEB.key,), (443,)),
+    ]
+
+
+def test_a_warning_explains_nothing() -> None:
+    rules = (
+        made("XS9901", say("XS9901", Severity.WARNING)),
+        made("XS9902", say("XS9902", Severity.ERROR), symptom=True),
+    )
+    assert [finding.code for finding in judge_by(rules, both()).findings] == ["XS9902", "XS9901"]
+
+
+def test_findings_that_say_the_same_of_two_sources_become_one() -> None:
+    findings = (
+        say("XS9901", Severity.ERROR, sources=(WEB.key,), ports=(80,), evidence=("503",)),
+        say("XS9901", Severity.ERROR, sources=(CRON.key,), ports=(80,), evidence=("curl 7", "503")),
+    )
+    assert judge_by((made("XS9901", *findings),), both()).findings == (
+        say("XS9901", Severity.ERROR, sources=(WEB.key, CRON.key), ports=(80,), evidence=("503", "curl 7")),
+    )
+
+
+def codes(judged_case: Case) -> list[str]:
+    return [finding.code for finding in judge(judged_case).findings]
+
+
+def test_stale_address_that_still_answers_is_a_warning() -> None:
+    stale = replace(
+        FIRING["XS0203"],
+        observations=(seen(by_origin(200), route=route()), seen(answer(status=200), source=CRON)),
+    )
+    (finding,) = judge(stale).findings
+    assert (finding.code, finding.severity) == ("XS0203", Severity.WARNING)
+
+
+def test_stale_address_with_anothers_certificate_is_an_error() -> None:
+    stale = replace(
+        FIRING["XS0203"],
+        observations=(seen(answer(status=200), address_answer("203.0.113.20", 60), source=CRON),),
+    )
+    (finding,) = judge(stale).findings
+    assert (finding.code, finding.severity) == ("XS0203", Severity.ERROR)
+
+
+def test_addresses_of_the_other_family_do_not_make_a_record_stale() -> None:
+    alias_case = replace(
+        FIRING["XS0203"],
+        observations=(seen(answer(status=200), source=CRON),),
+        snapshot=replace(FIRING["XS0203"].snapshot, resolved={"api.pay.example": ("2001:db8::44",)}),
+    )
+    assert codes(alias_case) == []
+
+
+def test_dead_rule_that_says_disable_is_information() -> None:
+    dead = replace(
+        FIRING["XS0301"],
+        snapshot=replace(FIRING["XS0301"].snapshot, destination_rules=(destination_rule(tls={"mode": "DISABLE"}),)),
+    )
+    (finding,) = judge(dead).findings
+    assert (finding.code, finding.severity) == ("XS0301", Severity.INFO)
+    assert finding.cure == "kubectl delete destinationrule my-pay -n shop"
+
+
+def test_rule_on_an_external_name_counts_before_istio_1_21() -> None:
+    old = replace(FIRING["XS0301"].snapshot.mesh, version=(1, 20), api_version="v1beta1")
+    assert codes(replace(FIRING["XS0301"], snapshot=replace(FIRING["XS0301"].snapshot, mesh=old))) == []
+
+
+def test_lost_tls_of_a_dead_rule_is_told_once() -> None:
+    """XS0407 sees the same plaintext, and is silent."""
+    dead = case(
+        name_alias(HTTP_TO_TLS),
+        seen(by_origin(200), port=HTTP_TO_TLS, route=PASSTHROUGH, decision=NO_RULE),
+        not_served(answer(status=0)),
+        destination_rules=(destination_rule(tls={"mode": "SIMPLE"}),),
+    )
+    assert codes(dead) == ["XS0301"]
+
+
+def test_external_name_whose_plain_port_answers_instead_of_tls_is_an_error() -> None:
+    clear = case(
+        name_alias(HTTP_TO_TLS),
+        seen(by_origin(200), port=HTTP_TO_TLS, route=PASSTHROUGH, decision=NO_RULE),
+    )
+    assert codes(clear) == ["XS0407"]
+
+
+def test_rule_hidden_by_export_to_is_cured_by_showing_it() -> None:
+    other = replace(WEB, namespace="front")
+    hidden = case(
+        address_alias(HTTP_TO_TLS),
+        seen(by_origin(400), source=other, port=HTTP_TO_TLS, route=route(), decision=NO_RULE),
+        destination_rules=(destination_rule(tls={"mode": "SIMPLE", "sni": "api.pay.example"}, exportTo=["."]),),
+        endpoint_slices=(slice_of("203.0.113.20", number=443),),
+        resolved={"api.pay.example": ("203.0.113.20",)},
+    )
+    (finding,) = judge(hidden).findings
+    assert (finding.code, finding.cure) == (
+        "XS0407",
+        'kubectl patch destinationrule my-pay -n shop --type=json -p \'[{"op":"remove","path":"/spec/exportTo"}]\'',
+    )
+
+
+def test_service_hidden_by_annotation_is_cured_by_taking_it_off() -> None:
+    other = replace(WEB, namespace="front")
+    service = {
+        "metadata": {
+            "name": "my-pay",
+            "namespace": "shop",
+            "annotations": {"networking.istio.io/exportTo": "."},
+        },
+        "spec": {"ports": []},
+    }
+    hidden = case(
+        address_alias(HTTP_TO_TLS),
+        seen(by_origin(400), source=other, port=HTTP_TO_TLS, route=PASSTHROUGH, decision=NO_RULE),
+        services=(service,),
+        endpoint_slices=(slice_of("203.0.113.20", number=443),),
+        resolved={"api.pay.example": ("203.0.113.20",)},
+    )
+    (finding,) = judge(hidden).findings
+    assert (finding.code, finding.cure) == (
+        "XS0407",
+        "kubectl annotate service my-pay -n shop networking.istio.io/exportTo-",
+    )
+
+
+def test_port_level_rule_is_patched_where_its_tls_stands() -> None:
+    found = destination_rule(
+        tls={"mode": "DISABLE"},
+    )
+    found["spec"]["trafficPolicy"]["portLevelSettings"] = [
+        {"port": {"number": 9000}},
+        {"port": {"number": 80}, "tls": {"mode": "SIMPLE"}},
+    ]
+    judged = judge(replace(FIRING["XS0403"], snapshot=replace(FIRING["XS0403"].snapshot, destination_rules=(found,))))
+    assert judged.findings[0].cure == (
+        "kubectl patch destinationrule my-pay -n shop --type=json -p "
+        '\'[{"op":"add","path":"/spec/trafficPolicy/portLevelSettings/1/tls/sni","value":"api.pay.example"},'
+        '{"op":"add","path":"/spec/trafficPolicy/portLevelSettings/1/tls/subjectAltNames","value":["api.pay.example"]}]\''
+    )
+
+
+def test_mirrored_slice_is_cured_at_the_endpoints_that_it_mirrors() -> None:
+    labels = {
+        "kubernetes.io/service-name": "my-pay",
+        "endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io",
+    }
+    mirrored = case(
+        address_alias(),
+        seen(answer(7), source=CRON),
+        endpoint_slices=(slice_of("203.0.113.20", port="web", labels=labels),),
+        mesh=NO_ISTIO,
+    )
+    assert judge(mirrored).findings[0].cure == (
+        "kubectl patch endpoints my-pay -n shop --type=json -p "
+        '\'[{"op":"add","path":"/subsets/0/ports/0/name","value":"http"}]\''
+    )
+
+
+@pytest.mark.parametrize(
+    ("slices", "message"),
+    [
+        ((), "no EndpointSlice belongs to service/my-pay; a v1 Endpoints object counts only once it is mirrored"),
+        (
+            (slice_of("api.pay.example", kind="FQDN"),),
+            "endpointslice/my-pay-ipv4 has addressType FQDN, which kube-proxy and Istio ignore",
+        ),
+        ((slice_of("203.0.113.20", ready=False),), "no endpoint of endpointslice/my-pay-ipv4 is ready"),
+    ],
+    ids=["none", "fqdn", "not-ready"],
+)
+def test_reason_why_no_endpoint_counts_is_named(slices: tuple[Any, ...], message: str) -> None:
+    judged = judge(case(address_alias(), seen(answer(7), source=CRON), endpoint_slices=slices, mesh=NO_ISTIO))
+    assert [(f.code, f.message) for f in judged.findings] == [("XS0201", message)]
+
+
+def test_host_header_that_goes_past_the_alias_proves_nothing() -> None:
+    """Behind a sidecar another Host takes another route; only passthrough makes the two requests alike."""
+    other = answer(status=200, purpose=FIRING["XS0501"].observations[0].outcomes[1].transfer.purpose, host="x.example")
+    own_cluster = case(
+        address_alias(),
+        seen(by_origin(404), other, route=route()),
+        endpoint_slices=(slice_of("203.0.113.20"),),
+        resolved={"api.pay.example": ("203.0.113.20",)},
+    )
+    passing = case(name_alias(), seen(by_origin(404), other, route=PASSTHROUGH))
+    assert (codes(own_cluster), codes(passing)) == ([], ["XS0501"])
+
+
+def test_older_cluster_that_serves_on_beside_a_warming_one_is_a_warning() -> None:
+    warming = case(
+        address_alias(),
+        seen(by_origin(200), route=route(OutboundTls.DISABLE, cluster_warming=True), decision=decided("DISABLE")),
+        destination_rules=(destination_rule(tls={"mode": "DISABLE"}),),
+        endpoint_slices=(slice_of("203.0.113.20"),),
+        resolved={"api.pay.example": ("203.0.113.20",)},
+    )
+    (finding,) = judge(warming).findings
+    assert (finding.code, finding.severity, finding.subject) == ("XS0304", Severity.WARNING, ref())
+
+
+def test_names_in_evidence_are_stripped_of_control_characters() -> None:
+    evil = case(name_alias(), seen(answer(52, error="a\x1b[31mb\nc"), source=CRON), mesh=NO_ISTIO)
+    assert judge(evil).findings[0].evidence[0] == "curl 52: a[31mb c"
+
+
+def test_every_failure_has_a_rule_that_speaks_of_it() -> None:
+    for outcome in (*(answer(code) for code in (6, 7, 28, 35, 52, 55, 56, 60, 92)), answer(status=500)):
+        for source in (WEB, CRON):
+            for way in (route(), PASSTHROUGH, RouteUnknown("forbidden"), None):
+                one = case(name_alias(), seen(outcome, source=source, route=way if source is WEB else None))
+                assert codes(one) != [], (outcome.exit_code, source.mode, way)
+    for length in (0, 18, 19, 95, 121):
+        for status in (404, 502, 503, 504):
+            one = case(name_alias(HTTP), seen(by_envoy(status, length), route=RouteUnknown("forbidden")))
+            assert codes(one) != [], (status, length)
+
+
+def test_selected_few_get_tls_and_the_others_plaintext_is_an_error_though_it_is_answered() -> None:
+    few = destination_rule(tls={"mode": "SIMPLE"}, workloadSelector={"matchLabels": {"app": "other"}})
+    spoken = seen(by_origin(200), port=HTTP, route=route(), decision=NO_RULE)
+    one = case(
+        address_alias(HTTP),
+        replace(spoken, contract=replace(spoken.contract, originates=True)),
+        destination_rules=(few,),
+        endpoint_slices=(slice_of("203.0.113.20"),),
+        resolved={"api.pay.example": ("203.0.113.20",)},
+    )
+    assert codes(one) == ["XS0407"]
+
+
+def test_proxy_that_asks_for_the_wrong_name_does_not_make_a_changed_address_the_cause() -> None:
+    moved = replace(
+        FIRING["XS0403"],
+        snapshot=replace(FIRING["XS0403"].snapshot, resolved={"api.pay.example": ("203.0.113.44",)}),
+    )
+    judged = judge(moved)
+    assert [(f.code, f.severity) for f in judged.findings] == [
+        ("XS0403", Severity.ERROR),
+        ("XS0203", Severity.WARNING),
+    ]
+
+
+def test_subset_of_its_own_mode_is_not_held_against_the_replay() -> None:
+    subset = replace(
+        FIRING["XS0303"],
+        observations=(
+            seen(
+                by_origin(200),
+                route=route(OutboundTls.SIMPLE, envoy_cluster="outbound|80|v1|my-pay.shop.svc.cluster.local"),
+                decision=NO_RULE,
+            ),
+        ),
+    )
+    assert codes(subset) == []
+
+
+def test_call_that_went_well_refutes_a_dump_of_another_moment() -> None:
+    for way in (route(cluster_missing=True), replace(PASSTHROUGH, envoy_cluster="BlackHoleCluster")):
+        assert codes(case(name_alias(), seen(by_origin(200), route=way))) == []
+
+
+def test_too_many_requests_is_not_the_hosts_fault() -> None:
+    busy, other = FIRING["XS0501"].observations[0].outcomes
+    assert isinstance(busy, Answer)
+    assert codes(case(name_alias(), seen(replace(busy, status=429), other, source=CRON))) == []
+
+
+def test_symptom_that_reaches_further_than_its_cause_is_told() -> None:
+    cause = made("XS9901", say("XS9901", Severity.ERROR, sources=(WEB.key,)))
+    judged = judge_by((cause, made("XS9902", say("XS9902", Severity.ERROR), symptom=True)), both())
+    assert [finding.code for finding in judged.findings] == ["XS9901", "XS9902"]

@@ -1,0 +1,323 @@
+"""Each rule: the case that fires it, word for word, and one near it that leaves everybody silent."""
+
+# ruff: noqa: E501 - the findings are given as they are printed
+
+import shlex
+
+import pytest
+from worlds.rule_cases import FIRING, SILENT
+
+from kubectl_extsvc.model.finding import Finding
+from kubectl_extsvc.rules import CAUSAL_ORDER, RULES, judge
+
+Words = tuple[str, str, str, tuple[str, ...], str, tuple[str, ...], tuple[int, ...]]
+"""Severity, subject, message, evidence, cure, sources, ports."""
+
+SAID: dict[str, Words] = {
+    "XS0101": (
+        "error",
+        "service/my-pay",
+        'externalName is the IP address "203.0.113.5": DNS has no answer for it',
+        ("service/my-pay spec.externalName: 203.0.113.5",),
+        "kubectl extsvc create my-pay -n shop --address 203.0.113.5 --port http:80 --overwrite",
+        (),
+        (),
+    ),
+    "XS0102": (
+        "error",
+        "service/my-pay",
+        '"my-pay.shop.svc.cluster.local" leads to "typo.example", and no address is found',
+        ("curl 6",),
+        "correct the target: kubectl extsvc create my-pay -n shop --external-name HOST --port http:80 --overwrite",
+        ("shop/web-7d9f", "shop/cron-55"),
+        (80,),
+    ),
+    "XS0201": (
+        "error",
+        "endpointslice/my-pay-ipv4",
+        "endpointslice/my-pay-ipv4 lacks the label kubernetes.io/service-name, so that nobody takes it for service/my-pay",
+        ("endpointslices with kubernetes.io/service-name=my-pay: 0",),
+        "kubectl label endpointslice my-pay-ipv4 -n shop kubernetes.io/service-name=my-pay",
+        (),
+        (),
+    ),
+    "XS0202": (
+        "error",
+        "endpointslice/my-pay-ipv4",
+        'service/my-pay names its port 80 "http", endpointslice/my-pay-ipv4 has "web": no endpoint',
+        ("endpointslice/my-pay-ipv4 ports: web 80",),
+        'kubectl patch endpointslice my-pay-ipv4 -n shop --type=json -p \'[{"op":"add","path":"/ports/0/name","value":"http"}]\'',
+        (),
+        (80,),
+    ),
+    "XS0203": (
+        "error",
+        "endpointslice/my-pay-ipv4",
+        "api.pay.example has none of the recorded addresses (203.0.113.20) now",
+        ("api.pay.example resolves to 203.0.113.44", "503", "curl 7"),
+        "kubectl extsvc create my-pay -n shop --host api.pay.example --lookup --port http:80 --overwrite",
+        (),
+        (),
+    ),
+    "XS0204": (
+        "error",
+        "endpointslice/my-pay-ipv4",
+        "203.0.113.99 does not answer, 203.0.113.20 does: calls fail in turn",
+        ("203.0.113.99: curl 7",),
+        "kubectl extsvc create my-pay -n shop --address 203.0.113.20 --host api.pay.example --port http:80 --overwrite",
+        (),
+        (80,),
+    ),
+    "XS0205": (
+        "error",
+        "service/my-pay",
+        "203.0.113.20:80 refuses connections",
+        ("503 URX,UF", "curl 7: Couldn't connect to server"),
+        "check server, firewall and NetworkPolicy, or write another target: kubectl extsvc create my-pay -n shop --address 203.0.113.20 --host api.pay.example --port http:80 --overwrite",
+        ("shop/web-7d9f", "shop/cron-55"),
+        (80,),
+    ),
+    "XS0301": (
+        "error",
+        "destinationrule/my-pay",
+        "destinationrule/my-pay asks for SIMPLE for my-pay.shop.svc.cluster.local, which has no cluster in any proxy: the rule has no effect, and HTTP leaves in clear",
+        ("Istio 1.31: an ExternalName Service is a name of its target", "route: PassthroughCluster (allow_any)"),
+        "kubectl extsvc create my-pay -n shop --external-name httpbin.org --port http:80:443 --tls-mode SIMPLE --overwrite",
+        (),
+        (),
+    ),
+    "XS0302": (
+        "error",
+        "destinationrule/wide",
+        "destinationrule/wide (*.local) makes sidecars speak the mesh's mutual TLS to api.pay.example, which is outside the mesh",
+        (
+            "503 URX,UF WRONG_VERSION_NUMBER",
+            "destinationrule/wide in namespace shop",
+            "destinationrule/wide has exactly this host",
+        ),
+        'echo \'{"apiVersion":"networking.istio.io/v1","kind":"DestinationRule","metadata":{"name":"my-pay-tls","namespace":"shop"},"spec":{"host":"my-pay.shop.svc.cluster.local","trafficPolicy":{"tls":{"mode":"DISABLE"}}}}\' | kubectl apply -f -',
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+    "XS0303": (
+        "warning",
+        "service/my-pay",
+        "the proxy uses SIMPLE where the objects say nothing",
+        (
+            "outbound|80||my-pay.shop.svc.cluster.local: SIMPLE",
+            "computed: no DestinationRule covers my-pay.shop.svc.cluster.local",
+        ),
+        "kubectl extsvc verify my-pay -n shop",
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+    "XS0304": (
+        "error",
+        "virtualservice/my-pay",
+        'virtualservice/my-pay leads to "outbound|80||httpbin.org", which the proxy does not have',
+        ("503", "route: outbound|80||httpbin.org (my-pay.shop.svc.cluster.local:80)"),
+        "point it at a host of the registry, or: kubectl delete virtualservice my-pay -n shop",
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+    "XS0305": (
+        "warning",
+        "service/my-pay",
+        'port 443 is usually TLS, and "http" makes Istio take it for HTTP',
+        (),
+        "kubectl extsvc create my-pay -n shop --address 203.0.113.20 --host api.pay.example --port tls:443 --overwrite",
+        (),
+        (443,),
+    ),
+    "XS0401": (
+        "error",
+        "service/my-pay",
+        'the client asks for "my-pay.shop.svc.cluster.local" and refuses the certificate that it gets',
+        ("curl 60: no alternative certificate subject name matches",),
+        "call it by its own name: curl --connect-to httpbin.org:443:my-pay.shop.svc.cluster.local:443 https://httpbin.org:443/",
+        ("shop/web-7d9f",),
+        (443,),
+    ),
+    "XS0402": (
+        "error",
+        "destinationrule/my-pay",
+        'Envoy sends SNI "my-pay.shop.svc.cluster.local" and expects that name in the certificate of api.pay.example',
+        ("503; destinationrule/my-pay has neither tls.sni nor tls.subjectAltNames",),
+        'kubectl patch destinationrule my-pay -n shop --type=merge -p \'{"spec":{"trafficPolicy":{"tls":{"sni":"api.pay.example","subjectAltNames":["api.pay.example"]}}}}\'',
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+    "XS0403": (
+        "error",
+        "destinationrule/my-pay",
+        'Envoy sends SNI "my-pay.shop.svc.cluster.local", the server has no such name',
+        ("503 URX,UF TLSV1_ALERT_UNRECOGNIZED_NAME; destinationrule/my-pay has no tls.sni",),
+        'kubectl patch destinationrule my-pay -n shop --type=merge -p \'{"spec":{"trafficPolicy":{"tls":{"sni":"api.pay.example","subjectAltNames":["api.pay.example"]}}}}\'',
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+    "XS0404": (
+        "warning",
+        "destinationrule/my-pay",
+        'destinationrule/my-pay sets sni "api.pay.example" and no subjectAltNames: the certificate\'s name is not checked',
+        (),
+        'kubectl patch destinationrule my-pay -n shop --type=merge -p \'{"spec":{"trafficPolicy":{"tls":{"subjectAltNames":["api.pay.example"]}}}}\'',
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+    "XS0405": (
+        "error",
+        "destinationrule/my-pay",
+        "destinationrule/my-pay adds TLS (SIMPLE) on port 443, where the application speaks TLS already",
+        ("curl 35: error:0A00010B:SSL routines::wrong version number", 'port 443 "tls" is TLS'),
+        'kubectl patch destinationrule my-pay -n shop --type=merge -p \'{"spec":{"trafficPolicy":{"tls":{"mode":"DISABLE"}}}}\'',
+        ("shop/web-7d9f",),
+        (443,),
+    ),
+    "XS0406": (
+        "error",
+        "destinationrule/my-pay",
+        "destinationrule/my-pay asks for SIMPLE with credentialName pay and has no workloadSelector: sidecars send plaintext",
+        ("outbound|80||my-pay.shop.svc.cluster.local: DISABLE",),
+        'kubectl patch destinationrule my-pay -n shop --type=merge -p \'{"spec":{"workloadSelector":{"matchLabels":{"app":"web"}}}}\'',
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+    "XS0407": (
+        "error",
+        "service/my-pay",
+        "sidecars in namespace shop send plaintext to api.pay.example: no rule adds TLS",
+        (
+            "observed: outbound|80||my-pay.shop.svc.cluster.local auto-mTLS: plaintext",
+            "no DestinationRule covers my-pay.shop.svc.cluster.local",
+            "status 400",
+        ),
+        "kubectl extsvc create my-pay -n shop --address 203.0.113.20 --host api.pay.example --port http:80:443 --tls-mode SIMPLE --overwrite",
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+    "XS0408": (
+        "warning",
+        "service/my-pay",
+        "pods without sidecar reach httpbin.org:80 unencrypted",
+        ("200 over http",),
+        "give these pods a sidecar, or keep them off by a NetworkPolicy",
+        ("shop/cron-55",),
+        (80,),
+    ),
+    "XS0409": (
+        "error",
+        "destinationrule/my-pay",
+        "the certificate is for api.pay.example, *.pay.example, and other.example is expected",
+        ("503 URX,UF CERTIFICATE_VERIFY_FAILED", "destinationrule/my-pay subjectAltNames: other.example"),
+        'kubectl patch destinationrule my-pay -n shop --type=merge -p \'{"spec":{"trafficPolicy":{"tls":{"subjectAltNames":["api.pay.example"]}}}}\'',
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+    "XS0410": (
+        "error",
+        "service/my-pay",
+        "the TLS handshake with api.pay.example:443 fails",
+        ("curl 35: error:0A00010B:SSL routines::wrong version number", 'port 443 "tls" is taken for TLS'),
+        "compare the port with what the server speaks: kubectl get service my-pay -n shop -o yaml",
+        ("shop/cron-55",),
+        (443,),
+    ),
+    "XS0501": (
+        "error",
+        "service/my-pay",
+        'the origin refuses Host "my-pay.shop.svc.cluster.local" with 404 and takes "httpbin.org"',
+        ("Host my-pay.shop.svc.cluster.local: 404; Host httpbin.org: 200",),
+        "send the right Host from the client: curl -H 'Host: httpbin.org' http://my-pay.shop.svc.cluster.local:80/",
+        ("shop/cron-55",),
+        (80,),
+    ),
+    "XS0502": (
+        "error",
+        "service/my-pay",
+        "the origin answers with status 500",
+        ("500", "GET http://my-pay.shop.svc.cluster.local:80/"),
+        "compare with the target itself: curl -i http://httpbin.org:80/",
+        ("shop/web-7d9f", "shop/cron-55"),
+        (80,),
+    ),
+    "XS0503": (
+        "error",
+        "service/my-pay",
+        "nothing in the body matches 'free encyclop.dia'",
+        ("200, 16 characters: 'Welcome to nginx'",),
+        "compare with the target itself: curl -i http://httpbin.org:80/",
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+    "XS0504": (
+        "error",
+        "service/my-pay",
+        "httpbin.org accepts connections for port 80 and does not answer",
+        ("curl 52: Empty reply from server", 'port 80 "http" is taken for HTTP'),
+        "kubectl extsvc verify my-pay -n shop --probe-timeout 30s",
+        ("shop/cron-55",),
+        (80,),
+    ),
+    "XS0601": (
+        "error",
+        "service/my-pay",
+        "the proxy blocks httpbin.org: REGISTRY_ONLY, and no ServiceEntry attaches the alias",
+        ("502", "route: block_all on 0.0.0.0_80"),
+        "kubectl extsvc create my-pay -n shop --external-name httpbin.org --port http:80 --overwrite",
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+    "XS0602": (
+        "error",
+        "virtualservice/my-pay",
+        "virtualservice/my-pay makes the proxy answer by itself",
+        ("503",),
+        "kubectl delete virtualservice my-pay -n shop",
+        ("shop/web-7d9f",),
+        (80,),
+    ),
+}
+
+
+def words(finding: Finding) -> Words:
+    return (
+        finding.severity.value,
+        str(finding.subject),
+        finding.message,
+        finding.evidence,
+        finding.cure,
+        finding.sources,
+        finding.ports,
+    )
+
+
+def test_every_rule_has_a_case_that_fires_it_and_one_that_does_not() -> None:
+    assert sorted(FIRING) == sorted(SILENT) == sorted(SAID) == sorted(CAUSAL_ORDER)
+
+
+@pytest.mark.parametrize("code", sorted(CAUSAL_ORDER))
+def test_rule_is_the_only_one_to_speak_of_its_case(code: str) -> None:
+    judgement = judge(FIRING[code])
+    assert [(finding.code, words(finding)) for finding in judgement.findings] == [(code, SAID[code])]
+    assert judgement.broken == ()
+
+
+@pytest.mark.parametrize("code", sorted(CAUSAL_ORDER))
+def test_rule_looks_at_the_case_beside_it_and_nobody_speaks(code: str) -> None:
+    judgement = judge(SILENT[code])
+    assert (judgement.findings, judgement.broken) == ((), ())
+    assert code in judgement.passed
+
+
+@pytest.mark.parametrize("code", sorted(CAUSAL_ORDER))
+def test_cure_is_one_line_that_a_shell_can_read(code: str) -> None:
+    cure = SAID[code][4]
+    assert "\n" not in cure
+    command = cure[cure.index("kubectl") :] if "kubectl" in cure else ""
+    assert shlex.split(command)[:1] == (["kubectl"] if command else [])
+
+
+def test_a_finding_is_never_worse_than_its_rule() -> None:
+    worst = {rule.code: rule.severity.value for rule in RULES}
+    assert {code: said[0] for code, said in SAID.items()} == worst
