@@ -1,0 +1,623 @@
+"""The cluster as we use it: plain JSON objects in and out, kubectl's sentences when it fails.
+
+This module loads kubernetes_asyncio; import it inside the function that needs a cluster.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import platform
+import re
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+from multidict import CIMultiDict
+
+from kubectl_extsvc import __version__
+from kubectl_extsvc.cluster import exec as exec_stream
+from kubectl_extsvc.cluster import watch as watching
+from kubectl_extsvc.cluster.api_errors import Subject, refusal, unreachable
+from kubectl_extsvc.cluster.client_packages import prepare
+from kubectl_extsvc.cluster.credentials import Credential, Login
+from kubectl_extsvc.cluster.exec_frames import ExecFrames, ExecResult, is_executable_missing
+from kubectl_extsvc.cluster.kubeconfig import Connection, Impersonation
+from kubectl_extsvc.errors import ApiError, ClusterError, ConfigurationError, ExecError
+from kubectl_extsvc.model.hostile_text import one_line
+from kubectl_extsvc.model.resources import PODS, Json, Resource
+
+if TYPE_CHECKING:
+    from kubernetes_asyncio.client.api_client import ApiClient
+    from kubernetes_asyncio.client.configuration import Configuration
+    from kubernetes_asyncio.config.kube_config import KubeConfigLoader
+
+REQUEST_SECONDS = 60.0
+"""Limit of one request if --request-timeout does not say: the API server's own (--request-timeout 1m0s)."""
+CONNECT_SECONDS = 30.0
+"""client-go's dial timeout (transport/cache.go)."""
+MOST_RETRIES = 10
+"""Of a request that the server wants later (client-go rest/request.go, maxRetries)."""
+OIDC_SECONDS = 60.0
+"""How often an OIDC token's age is looked at."""
+
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The objects of a kind at one moment."""
+
+    items: tuple[Json, ...]
+    """With apiVersion and kind, which the API leaves out in lists."""
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An object as the server has it after a server-side apply."""
+
+    object: Json
+    created: bool
+    """It was not there before (HTTP 201)."""
+
+
+@asynccontextmanager
+async def connect(connection: Connection, environ: Mapping[str, str] | None = None) -> AsyncIterator["Cluster"]:
+    """A cluster to talk to. No request is sent yet, but a credential plugin is run.
+
+    environ is what credential plugins get, the process's own by default. Raises ConfigurationError.
+    """
+    login = Login(connection.user, connection.cluster, os.environ if environ is None else environ)
+    api = await _api_client(connection, login)
+    try:
+        yield Cluster(api, connection, login)
+    finally:
+        await api.close()
+
+
+class Cluster:
+    """Requests to one API server.
+
+    Every method raises ApiError if the server refuses, ClusterError if there is no answer, ConfigurationError if
+    credentials cannot be renewed.
+    """
+
+    def __init__(self, api: "ApiClient", connection: Connection, login: Login) -> None:
+        self._api = api
+        self._connection = connection
+        self._login = login
+        self._warnings: dict[str, None] = {}
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that is meant when none is named."""
+        return self._connection.namespace
+
+    @property
+    def server(self) -> str:
+        return self._connection.server
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the server warned of (Warning headers), each text once, in order, cleaned."""
+        return tuple(self._warnings)
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Json:
+        return await self._ask("GET", _path(resource, namespace, name), Subject("GET", _plural(resource), name))
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 500,
+    ) -> Listing:
+        """All objects of a kind, in all namespaces if namespace is None; limit is the size of one page."""
+        selectors = [("labelSelector", label_selector), ("fieldSelector", field_selector)]
+        query = [("limit", str(limit)), *((key, value) for key, value in selectors if value)]
+        path, subject = _path(resource, namespace), Subject("GET", _plural(resource))
+        items: list[Json] = []
+        token = ""
+        while True:
+            try:
+                page = await self._ask("GET", path, subject, [*query, ("continue", token)] if token else query)
+            except ApiError as error:
+                if error.code != 410 or not token:
+                    raise
+                # The snapshot was compacted while we paged: once more, in one piece (client-go tools/pager).
+                items, token, query = [], "", query[1:]
+                continue
+            items += page.get("items") or []
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                return Listing(
+                    tuple({"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in items),
+                    page["metadata"].get("resourceVersion", ""),
+                )
+
+    async def apply(
+        self, resource: Resource, obj: Json, field_manager: str, dry_run: bool = False, force: bool = False
+    ) -> Applied:
+        """Server-side apply of obj, in its own namespace or in ours; unknown fields are refused."""
+        name, namespace = _identity(obj, self.namespace)
+        query = _write_query(field_manager, dry_run)
+        if force:
+            query.append(("force", "true"))
+        answer = await self._send(
+            "PATCH",
+            _path(resource, namespace, name),
+            Subject("PATCH", _plural(resource), name),
+            query,
+            obj,
+            "application/apply-patch+yaml",
+        )
+        return Applied(_json(answer), answer.code == 201)
+
+    async def create(self, resource: Resource, obj: Json, field_manager: str, dry_run: bool = False) -> Json:
+        """obj as it was created, in its own namespace or in ours; metadata.generateName is allowed."""
+        name, namespace = _identity(obj, self.namespace)
+        subject = Subject("POST", _plural(resource), name)
+        return await self._ask("POST", _path(resource, namespace), subject, _write_query(field_manager, dry_run), obj)
+
+    async def merge_patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        patch: Json,
+        field_manager: str,
+        dry_run: bool = False,
+        subresource: str = "",
+    ) -> Json:
+        """The object after an RFC 7386 patch."""
+        path = _path(resource, namespace, name) + (f"/{quote(subresource)}" if subresource else "")
+        answer = await self._send(
+            "PATCH",
+            path,
+            Subject("PATCH", _plural(resource), name),
+            _write_query(field_manager, dry_run),
+            patch,
+            "application/merge-patch+json",
+        )
+        return _json(answer)
+
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        uid: str = "",
+        dry_run: bool = False,
+        propagation: Propagation = "Background",
+    ) -> Json:
+        """The server's answer: a Status, or the object if it lives on for a while.
+
+        With uid only that very object is deleted; another of its name is an ApiError with code 409.
+        """
+        options: Json = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        if dry_run:
+            options["dryRun"] = ["All"]
+        path, subject = _path(resource, namespace, name), Subject("DELETE", _plural(resource), name)
+        return await self._ask("DELETE", path, subject, body=options)
+
+    async def can(self, verb: str, resource: Resource, namespace: str | None, subresource: str = "") -> bool:
+        """Whether we may, as the server's authorizers see it now (SelfSubjectAccessReview); None: everywhere."""
+        attributes = {
+            "verb": verb,
+            "group": resource.group,
+            "resource": resource.plural,
+            "subresource": subresource,
+            "namespace": namespace or "",
+        }
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
+        }
+        plural = "selfsubjectaccessreviews"
+        path = f"/apis/authorization.k8s.io/v1/{plural}"
+        answer = await self._ask("POST", path, Subject("POST", f"{plural}.authorization.k8s.io"), body=review)
+        return answer.get("status", {}).get("allowed") is True
+
+    async def served_versions(self, group: str) -> tuple[str, ...]:
+        """Versions of an API group, the server's preferred one first; empty if it does not serve the group."""
+        try:
+            answer = await self._ask("GET", f"/apis/{quote(group)}", Subject("GET"))
+        except ApiError as error:
+            if error.code == 404:
+                return ()
+            raise
+        preferred = (answer.get("preferredVersion") or {}).get("version", "")
+        versions = [version["version"] for version in answer.get("versions", [])]
+        return tuple(dict.fromkeys([preferred, *versions] if preferred else versions))
+
+    async def server_version(self) -> str:
+        """gitVersion, for example v1.34.4."""
+        return str((await self._ask("GET", "/version", Subject("GET"))).get("gitVersion", ""))
+
+    async def log(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        since_seconds: int | None = None,
+        limit_bytes: int | None = None,
+    ) -> str:
+        """A container's log, not cleaned."""
+        query = [("container", container)]
+        if since_seconds is not None:
+            query.append(("sinceSeconds", str(since_seconds)))
+        if limit_bytes is not None:
+            query.append(("limitBytes", str(limit_bytes)))
+        subject = Subject("GET", "pods", pod)
+        answer = await self._send("GET", _path(PODS, namespace, pod) + "/log", subject, query, accept="*/*")
+        return answer.body.decode("utf-8", "replace")
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        on_event: watching.OnEvent,
+        resource_version: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> None:
+        """Tell on_event what happens to a kind's objects until it returns True; see cluster.watch."""
+        await watching.watch(self, resource, namespace, on_event, resource_version, label_selector, field_selector)
+
+    async def exec(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | None = None,
+        timeout: float,
+        keep_bytes: int = exec_stream.KEEP_BYTES,
+    ) -> ExecResult:
+        """Run argv in a container, without a shell, and wait for its end.
+
+        timeout is in seconds, for connecting and again for running; the command itself lives on after it, so give it
+        a shorter limit of its own. stdin is sent and closed. At most keep_bytes of output are kept. A non-zero exit is
+        a result; a lost end is a result whose exit_code is None.
+
+        Raises ExecError if the command never started, StdinUnsupported if its stdin could not be ended.
+        """
+        path = _path(PODS, namespace, pod) + "/exec"
+        query = exec_stream.query(container, argv, stdin=stdin is not None)
+        frames = ExecFrames(keep_bytes)
+        socket = await self._socket(path, query, Subject("GET", "pods", pod), timeout)
+        try:
+            lost = await exec_stream.converse(socket, stdin, frames, timeout)
+        finally:
+            await socket.close()
+        return frames.result(lost)
+
+    async def stream_lines(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        query: Sequence[tuple[str, str]],
+        timeout: float,
+        take: Callable[[bytes], bool],
+    ) -> None:
+        """Give each line of a list's answer to take until it returns True or the answer ends; for watches."""
+        subject = Subject("GET", _plural(resource))
+        response = await self._open("GET", _path(resource, namespace), subject, query, timeout=timeout)
+        try:
+            with self._translated():
+                rest: list[bytes] = []
+                async for chunk in response.content.iter_any():
+                    *lines, tail = chunk.split(b"\n")
+                    for line in lines:
+                        whole = b"".join([*rest, line])
+                        rest.clear()
+                        if whole.strip() and take(whole):
+                            return
+                    rest.append(tail)
+        finally:
+            response.close()
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        subject: Subject,
+        query: Sequence[tuple[str, str]] = (),
+        body: Json | None = None,
+    ) -> Json:
+        return _json(await self._send(method, path, subject, query, body))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        subject: Subject,
+        query: Sequence[tuple[str, str]] = (),
+        body: Json | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> "_Answer":
+        response = await self._open(method, path, subject, query, body, content_type, accept)
+        with self._translated():
+            async with response:
+                return _Answer(response.status, response.headers.get("Content-Type", ""), await response.read())
+
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        subject: Subject,
+        query: Sequence[tuple[str, str]] = (),
+        body: Json | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        timeout: float = 0.0,
+    ) -> aiohttp.ClientResponse:
+        """An answer whose body is still to be read. Asks again when the server says later, or wants a newer token."""
+        limit = aiohttp.ClientTimeout(
+            total=timeout or self._connection.request_timeout or REQUEST_SECONDS, sock_connect=CONNECT_SECONDS
+        )
+        renewed = False
+        for attempt in range(MOST_RETRIES + 1):
+            used = await self._login.credential() if self._login.renewable else None
+            with self._translated():
+                response: aiohttp.ClientResponse = await self._api.call_api(
+                    path,
+                    method,
+                    query_params=list(query),
+                    header_params={"Accept": accept, "Content-Type": content_type},
+                    body=body,
+                    auth_settings=["BearerToken"],
+                    _preload_content=False,
+                    _request_timeout=limit,
+                )
+                self._note_warnings(response)
+                if 200 <= response.status <= 299:
+                    return response
+                async with response:
+                    data = await response.read()
+            if response.status == 401 and used is not None and not renewed:
+                await self._login.replace(used)
+                renewed = True
+                continue
+            wait = _retry_after(response)
+            if wait is None or attempt == MOST_RETRIES:
+                raise refusal(response.status, response.headers.get("Content-Type", ""), data, subject)
+            await asyncio.sleep(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _socket(
+        self, path: str, query: Sequence[tuple[str, str]], subject: Subject, timeout: float
+    ) -> aiohttp.ClientWebSocketResponse[bool]:
+        """A WebSocket to a subresource of a pod. Raises ExecError with the server's own words if it refuses."""
+        rest = self._api.rest_client
+        headers = dict(self._api.default_headers)
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"])
+        url = f"{self._api.configuration.host}{path}?{urlencode(query)}"
+        try:
+            with self._translated():
+                async with asyncio.timeout(min(timeout, CONNECT_SECONDS)):
+                    return await rest.pool_manager.ws_connect(
+                        re.sub("^http", "ws", url),
+                        headers=headers,
+                        protocols=(exec_stream.V5, exec_stream.V4),
+                        proxy=rest.proxy,
+                        server_hostname=rest.server_hostname,
+                        heartbeat=30.0,
+                        max_msg_size=0,
+                        timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+                    )
+        except aiohttp.WSServerHandshakeError as error:
+            raise await self._exec_refusal(path, query, subject, error) from error
+
+    async def _exec_refusal(
+        self,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        subject: Subject,
+        handshake: aiohttp.WSServerHandshakeError,
+    ) -> ExecError:
+        """Why a WebSocket was refused: the handshake loses the Status, so the same is asked as a plain GET."""
+        try:
+            await self._send("GET", path, subject, query)
+        except ApiError as error:
+            if error.code == 401:
+                raise
+            message = one_line(str(error.status.get("message") or error), 1000)
+            if error.code != 400 or "upgrade" not in message.lower():
+                return ExecError(
+                    message, forbidden=error.code == 403, executable_missing=is_executable_missing(message)
+                )
+        return ExecError(
+            f"unable to upgrade connection: {self._connection.server} answered {handshake.status} to a WebSocket; "
+            "is there a proxy that does not pass WebSockets?"
+        )
+
+    def _note_warnings(self, response: aiohttp.ClientResponse) -> None:
+        for header in response.headers.getall("Warning", ()):
+            self._warnings.update(dict.fromkeys(parse_warnings(header)))
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turns the library's errors into ours, except a refused WebSocket handshake."""
+        try:
+            yield
+        except aiohttp.WSServerHandshakeError:
+            raise
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unreachable(error, self._connection.server, self._connection.proxy) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    code: int
+    content_type: str
+    body: bytes
+
+
+def _json(answer: _Answer) -> Json:
+    try:
+        value: Any = json.loads(answer.body)
+    except ValueError as error:
+        start = one_line(answer.body[:80].decode("utf-8", "replace"))
+        raise ClusterError(f"Server returned an unexpected response: not JSON, but {start!r}") from error
+    if not isinstance(value, dict):
+        raise ClusterError(f"Server returned an unexpected response: no JSON object, but {type(value).__name__}")
+    return value
+
+
+def parse_warnings(header: str) -> tuple[str, ...]:
+    """Texts of a Warning header, `299 - "text", 299 - "text"` (RFC 7234 §5.5; API servers send code 299 only)."""
+    quoted = re.findall(r'299 \S+ "((?:[^"\\]|\\.)*)"', header)
+    return tuple(one_line(re.sub(r"\\(.)", r"\1", text), 1000) for text in quoted)
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    """Seconds after which the server wants the request again (client-go rest/with_retry.go)."""
+    if response.status != 429 and response.status < 500:
+        return None
+    header = response.headers.get("Retry-After", "")
+    return float(header) if re.fullmatch(r"\d{1,3}", header) else None
+
+
+def _path(resource: Resource, namespace: str | None = None, name: str = "") -> str:
+    base = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
+    if resource.namespaced and namespace:
+        base += f"/namespaces/{quote(namespace, safe='')}"
+    base += f"/{resource.plural}"
+    return f"{base}/{quote(name, safe='')}" if name else base
+
+
+def _plural(resource: Resource) -> str:
+    """As in messages: services, destinationrules.networking.istio.io."""
+    return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
+
+
+def _identity(obj: Json, namespace: str) -> tuple[str, str]:
+    metadata = obj["metadata"]
+    return metadata.get("name", ""), metadata.get("namespace") or namespace
+
+
+def _write_query(field_manager: str, dry_run: bool) -> list[tuple[str, str]]:
+    query = [("fieldManager", field_manager), ("fieldValidation", "Strict")]
+    return [*query, ("dryRun", "All")] if dry_run else query
+
+
+def user_agent() -> str:
+    machine = platform.machine().lower()
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+    return f"kubectl-extsvc/{__version__} ({platform.system().lower()}/{architecture})"
+
+
+async def _api_client(connection: Connection, login: Login) -> "ApiClient":
+    prepare()
+    from kubernetes_asyncio.client.api_client import ApiClient
+    from kubernetes_asyncio.client.configuration import Configuration
+    from kubernetes_asyncio.config import kube_config
+
+    # At DEBUG the library logs bodies (client/rest.py), so also Secrets.
+    logging.getLogger("kubernetes_asyncio").setLevel(logging.CRITICAL)
+    scheme = urlsplit(connection.proxy).scheme
+    if scheme not in ("", "http", "https"):
+        raise ConfigurationError(
+            f"the way to {connection.server} leads through a {scheme} proxy; only http and https proxies are supported"
+        )
+    config = {**connection.config, "users": [{**connection.config["users"][0], "user": await login.loader_user()}]}
+    loader = kube_config.KubeConfigLoader(
+        config_dict=config, active_context=config["current-context"], config_base_path=""
+    )
+    settings = Configuration()
+    settings.disable_strict_ssl_verification = True  # kubectl takes CAs without key identifiers; so did Python < 3.13
+    try:
+        await loader.load_and_set(settings)
+        api = ApiClient(settings)
+    except ssl.SSLError as error:
+        raise ConfigurationError(
+            f"unable to load certificates for {connection.server}: {_pem_reason(error)}"
+        ) from error
+    except Exception as error:  # the loader raises TypeError, ValueError, KeyError and its own for bad data
+        raise ConfigurationError(f"the kubeconfig's user cannot be used: {one_line(str(error))}") from error
+    finally:
+        # The TLS context has read the keys; they shall not lie in the temporary folder for the rest of the run.
+        kube_config._cleanup_temp_files()
+    api.user_agent = user_agent()
+    settings.refresh_api_key_hook = _refresh_hook(loader, login)
+    _replace_session(api, connection.impersonation)
+    return api
+
+
+def _pem_reason(error: ssl.SSLError) -> str:
+    return (
+        "tls: private key does not match public key"
+        if "KEY_VALUES_MISMATCH" in str(error)
+        else ("unable to parse bytes as PEM block")
+    )
+
+
+def _replace_session(api: "ApiClient", impersonation: Impersonation) -> None:
+    """Give api a session of ours on its own connections.
+
+    Its own would read proxies from the environment as Python does, not as kubectl does, and passwords from ~/.netrc,
+    keep cookies, and cannot repeat a header.
+    """
+    session = api.rest_client.pool_manager
+    connector = session.connector
+    session.detach()
+    api.rest_client.pool_manager = aiohttp.ClientSession(
+        connector=connector,
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=impersonation_headers(impersonation),
+        read_bufsize=2**18,
+    )
+
+
+def impersonation_headers(impersonation: Impersonation) -> CIMultiDict[str]:
+    """Impersonate-* headers, groups and extra values repeated (client-go transport/round_trippers.go)."""
+    headers: CIMultiDict[str] = CIMultiDict()
+    if impersonation.user:
+        headers.add("Impersonate-User", impersonation.user)
+        if impersonation.uid:
+            headers.add("Impersonate-Uid", impersonation.uid)
+        for group in impersonation.groups:
+            headers.add("Impersonate-Group", group)
+        for key, values in impersonation.extra:
+            for value in values:
+                headers.add(f"Impersonate-Extra-{quote(key.lower(), safe='')}", value)
+    return headers
+
+
+def _refresh_hook(loader: "KubeConfigLoader", login: Login) -> "Callable[[Configuration], Any] | None":
+    """What kubernetes_asyncio calls before each request to have a token of today; None if it cannot change."""
+
+    async def renew(configuration: "Configuration") -> None:
+        credential: Credential = await login.credential()
+        configuration.api_key["BearerToken"] = f"Bearer {credential.token}"
+
+    looked_at = time.monotonic()
+
+    async def renew_oidc(configuration: "Configuration") -> None:
+        nonlocal looked_at
+        if time.monotonic() - looked_at < OIDC_SECONDS:
+            return
+        looked_at = time.monotonic()
+        try:
+            await loader._load_authentication()
+        except Exception as error:
+            raise ConfigurationError(f"getting credentials: {one_line(str(error))}") from error
+        configuration.api_key["BearerToken"] = loader.token
+
+    if login.renewable:
+        return renew
+    return renew_oidc if loader.provider else None
