@@ -120,6 +120,7 @@ def _contract(contract: Contract) -> Json:
         "served": contract.served,
         "scheme": contract.scheme,
         "host": contract.host,
+        "originates": contract.originates,
         "why": contract.why or None,
     }
 
@@ -249,6 +250,7 @@ def _finding(finding: Finding) -> Json:
         "evidence": list(finding.evidence),
         "cure": finding.cure or None,
         "sources": list(finding.sources),
+        "ports": list(finding.ports),
     }
 
 
