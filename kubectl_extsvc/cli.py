@@ -1,0 +1,60 @@
+"""argv → command → exit code. The only place that ends the process; stdout is data, stderr is talk.
+
+Nothing heavy is imported here: --help, --version, completion and usage errors must cost what the interpreter costs.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from kubectl_extsvc import commands
+from kubectl_extsvc.commands.exit_codes import ExitCode
+from kubectl_extsvc.commands.parsing import parse
+from kubectl_extsvc.errors import ClusterError, ExtsvcError, UsageError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit code (see commands.exit_codes)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["__complete"]:
+        return complete(words[1:])
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        name, args = parse(words)
+        code = int(commands.module_of(name).run(args))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        # Whoever changed something has already said what was taken back.
+        return ExitCode.INTERRUPTED
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.FAILED
+    except ClusterError as error:
+        # These carry kubectl's own first words ("Error from server (NotFound): ...").
+        print(error, file=sys.stderr)
+        return ExitCode.FAILED
+    except ExtsvcError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.FAILED
+    except BrokenPipeError:
+        # The reader of our output left (| head); Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    return code
+
+
+def complete(argv: Sequence[str] | None = None) -> int:
+    """Answer kubectl's completion protocol: a candidate a line, then the cobra directive. Never fails, never talks."""
+    from kubectl_extsvc.commands.completing import candidates
+
+    words = list(sys.argv[1:] if argv is None else argv)
+    for line in candidates(words):
+        print(line)
+    return ExitCode.DONE
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """SIGTERM takes the same way out as Ctrl-C, so that what was begun is taken back."""
+    signal.raise_signal(signal.SIGINT)

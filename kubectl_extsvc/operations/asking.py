@@ -1,0 +1,140 @@
+"""Questions asked in application containers: one exec a source for all of them."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from kubectl_extsvc.cluster.client import Cluster
+from kubectl_extsvc.cluster.exec_frames import ExecResult
+from kubectl_extsvc.errors import ClusterError, ExecError
+from kubectl_extsvc.model.finding import Fact
+from kubectl_extsvc.model.probe import NoAnswer, Outcome, Transfer
+from kubectl_extsvc.model.snapshot import Unread
+from kubectl_extsvc.model.source import MeshMode, Source
+from kubectl_extsvc.probes.asking import batches, cannot_ask, read_answers
+from kubectl_extsvc.probes.batch import LADDER, Batch, Form, Limits, Retry, merged
+from kubectl_extsvc.probes.lookup import (
+    getent_addresses,
+    getent_command,
+    is_missing,
+    python3_addresses,
+    python3_command,
+)
+
+EXECS_AT_ONCE = 16
+CONNECTING_SECONDS = 10.0
+"""What an exec may take besides the command's own time."""
+LOOKUP_SECONDS = 10.0
+MOST_RUNS = 8
+"""Of one source: the rungs of the ladder, and what an old curl needs to be asked again."""
+COMMAND_MISSING = 127
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """What came back from the sources."""
+
+    outcomes: Mapping[tuple[str, str], Outcome] = field(default_factory=dict)
+    """(source key, transfer id) → outcome."""
+    resolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Outside host → addresses, as a source resolves it."""
+    unread: Mapping[str, Unread] = field(default_factory=dict)
+
+
+async def ask_all(
+    cluster: Cluster, questions: Mapping[Source, Sequence[Transfer]], hosts: Sequence[str], limits: Limits
+) -> Replies:
+    """All transfers of all sources at once, and the hosts looked up from one of them."""
+    outcomes: dict[tuple[str, str], Outcome] = {}
+    resolved: dict[str, tuple[str, ...]] = {}
+    unread: dict[str, Unread] = {}
+    at_once = anyio.CapacityLimiter(EXECS_AT_ONCE)
+
+    async def ask_source(source: Source, transfers: Sequence[Transfer]) -> None:
+        async with at_once:
+            for outcome in await ask(cluster, source, transfers, limits):
+                outcomes[source.key, outcome.transfer.id] = outcome
+
+    async def resolve(source: Source) -> None:
+        try:
+            resolved.update(await resolve_in_pod(cluster, source, hosts))
+        except (ExecError, ClusterError) as error:
+            forbidden = isinstance(error, ExecError) and error.forbidden
+            unlock = "create pods/exec" if forbidden else "a source with getent or python3"
+            unread[Fact.RESOLUTION] = Unread(Fact.RESOLUTION, str(error), unlock)
+
+    async with anyio.create_task_group() as group:
+        for source, transfers in questions.items():
+            group.start_soon(ask_source, source, transfers)
+        # A sidecar with DNS capture may answer with an address of its own: plain sources know better.
+        by_trust = sorted(questions, key=lambda source: source.mode is not MeshMode.PLAIN)
+        if hosts and by_trust:
+            group.start_soon(resolve, by_trust[0])
+    return Replies(outcomes, resolved, unread)
+
+
+async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], limits: Limits) -> tuple[Outcome, ...]:
+    """One outcome for each transfer. What cannot be asked is a NoAnswer with the reason; nothing is raised."""
+    if not transfers:
+        return ()
+    outcomes: tuple[Outcome, ...] = tuple(NoAnswer(transfer, "not asked") for transfer in transfers)
+    open_runs = [Retry(LADDER[0], Form.PARALLEL, tuple(transfers))]
+    for _ in range(MOST_RUNS):
+        if not open_runs:
+            break
+        run = open_runs.pop()
+        outcomes = merged(outcomes, cannot_ask(run.tool, run.transfers))
+        # Letters and digits that no server can guess mark our lines among what servers send.
+        for batch in batches(run.tool, run.transfers, limits, secrets.token_hex(8), run.form):
+            answer = await _run(cluster, source, batch)
+            if isinstance(answer, str):
+                outcomes = merged(outcomes, tuple(NoAnswer(transfer, answer) for transfer in batch.transfers))
+                continue
+            reading = read_answers(batch, answer.stdout, answer.stderr, answer.exit_code)
+            outcomes = merged(outcomes, reading.outcomes)
+            if reading.retry is not None:
+                open_runs.append(reading.retry)
+    return outcomes
+
+
+async def _run(cluster: Cluster, source: Source, batch: Batch) -> ExecResult | str:
+    """The result of one exec, or why there is none. A missing tool is a result, with the shell's code for it."""
+    try:
+        return await cluster.exec(
+            source.namespace,
+            source.pod,
+            source.container,
+            batch.argv,
+            stdin=batch.stdin or None,
+            timeout=batch.seconds + CONNECTING_SECONDS,
+        )
+    except ExecError as error:
+        if error.executable_missing:
+            return ExecResult(b"", b"", COMMAND_MISSING)
+        return f"{error} (needs get and create on pods/exec)" if error.forbidden else str(error)
+    except ClusterError as error:
+        return str(error)
+
+
+async def resolve_in_pod(cluster: Cluster, source: Source, hosts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The addresses of each host as the pod's resolver gives them, () for a host that does not resolve.
+
+    Raises ExecError where the pod has neither getent nor python3, or no command may be run in it.
+    """
+    try:
+        result = await _exec(cluster, source, getent_command(hosts))
+        if not is_missing(result.exit_code):
+            return getent_addresses(hosts, result.stdout.decode("utf-8", "replace"), result.exit_code)
+    except ExecError as error:
+        if not error.executable_missing:
+            raise
+    result = await _exec(cluster, source, python3_command(hosts))
+    if is_missing(result.exit_code):
+        raise ExecError(f"pod/{source.pod} has neither getent nor python3", executable_missing=True)
+    return python3_addresses(hosts, result.stdout.decode("utf-8", "replace"))
+
+
+async def _exec(cluster: Cluster, source: Source, argv: Sequence[str]) -> ExecResult:
+    return await cluster.exec(source.namespace, source.pod, source.container, argv, timeout=LOOKUP_SECONDS)

@@ -1,0 +1,307 @@
+"""create: the wanted objects, all or nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import anyio
+
+from kubectl_extsvc.cluster.client import Cluster
+from kubectl_extsvc.errors import ApiError, ExtsvcError, Refused, UsageError
+from kubectl_extsvc.mesh.istio_version import version_of_istiod
+from kubectl_extsvc.model.alias import AddressTarget, AliasPort, Form, HostTarget, Intent, Target
+from kubectl_extsvc.model.marks import field_manager
+from kubectl_extsvc.model.plan import Action, Change, Plan
+from kubectl_extsvc.model.resources import (
+    CONFIG_MAPS,
+    DESTINATION_RULES,
+    ENDPOINT_SLICES,
+    PODS,
+    SERVICE_ENTRIES,
+    SERVICES,
+    VIRTUAL_SERVICES,
+    Json,
+    Resource,
+)
+from kubectl_extsvc.model.snapshot import Mesh
+from kubectl_extsvc.operations.looking_up import look_up
+from kubectl_extsvc.operations.reading import read_mesh
+from kubectl_extsvc.plans.addresses import addresses
+from kubectl_extsvc.plans.alias_objects import with_owner
+from kubectl_extsvc.plans.calling import how_to_call
+from kubectl_extsvc.plans.changes import plan_create
+from kubectl_extsvc.plans.naming import alias_name, default_alias_name, export_to, external_host, namespace_name
+from kubectl_extsvc.plans.ports import default_ports, parse_ports, port_warnings
+from kubectl_extsvc.plans.tls import TlsWishes, parse_tls_mode, resolve_tls
+
+CLEANUP_SECONDS = 30.0
+"""Longest time that taking back may last once the command itself is cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateWishes:
+    """What was typed, not yet checked."""
+
+    name: str
+    external_name: str
+    addresses: tuple[str, ...]
+    host: str
+    lookup: bool
+    ports: tuple[str, ...]
+    tls: TlsWishes
+    mesh: bool
+    """False for --mesh none."""
+    export_to: tuple[str, ...]
+    overwrite: bool
+    adopt: bool
+    dry_run: str
+    """none, client or server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was typed, checked as far as that goes without a cluster."""
+
+    name: str
+    form: Form
+    host: str
+    addresses: tuple[str, ...]
+    ports: tuple[AliasPort, ...]
+    export_to: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def target(self, looked_up: tuple[str, ...] = ()) -> Target:
+        if self.form is Form.EXTERNAL_NAME:
+            return HostTarget(self.host)
+        return AddressTarget(self.addresses or looked_up, self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    intent: Intent
+    mesh: Mesh
+    plan: Plan
+    how_to_call: tuple[str, ...]
+
+
+def draft_of(wishes: CreateWishes, say: Callable[[str], None]) -> Draft:
+    """Check everything that needs no cluster. Raises UsageError or Refused."""
+    form = Form.EXTERNAL_NAME if wishes.external_name else Form.ENDPOINTS
+    mode = parse_tls_mode(wishes.tls.mode)
+    host = ""
+    warnings: tuple[str, ...] = ()
+    if wishes.external_name or wishes.host:
+        flag = "--external-name" if wishes.external_name else "--host"
+        host, warnings = external_host(wishes.external_name or wishes.host, flag=flag)
+    checked, doubts = addresses(wishes.addresses) if wishes.addresses else ((), ())
+    ports = parse_ports(wishes.ports) if wishes.ports else default_ports(form, mode)
+    if wishes.name:
+        name = alias_name(wishes.name)
+    elif host:
+        name = default_alias_name(host)
+        say(f"name: {name}")
+    else:
+        raise UsageError("a NAME is needed where no host is given; nothing was changed")
+    return Draft(name, form, host, checked, ports, export_to(wishes.export_to), (*warnings, *doubts))
+
+
+def plan_offline(wishes: CreateWishes, draft: Draft, namespace: str) -> Plan:
+    """The plan on a cluster without Istio and without an alias of that name; asks nobody."""
+    mesh = Mesh(installed=False)
+    intent, warnings = _intent(wishes, draft, draft.target(), namespace, mesh)
+    plan = plan_create(intent, mesh, ())
+    return replace(plan, warnings=_once(*draft.warnings, *warnings, *plan.warnings))
+
+
+async def create(cluster: Cluster, wishes: CreateWishes, draft: Draft, say: Callable[[str], None]) -> Created:
+    """Make the alias, or with a dry run only find out what would be made."""
+    namespace = namespace_name(cluster.namespace)
+    mesh = await read_mesh_with_version(cluster)
+    target = draft.target(await look_up(cluster, draft.host, namespace, say) if wishes.lookup else ())
+    intent, warnings = _intent(wishes, draft, target, namespace, mesh)
+    present = await read_present(cluster, namespace, mesh)
+    plan = plan_create(
+        intent,
+        mesh,
+        present.objects,
+        overwrite=wishes.overwrite,
+        adopt=wishes.adopt,
+        registry_only=await _lets_out_only_what_is_registered(cluster, intent, mesh, say),
+        service_entries=present.service_entries,
+        virtual_services=present.virtual_services,
+    )
+    plan = replace(plan, warnings=_once(*draft.warnings, *warnings, *plan.warnings))
+    match wishes.dry_run:
+        case "none":
+            await carry_out(cluster, plan, intent, say)
+        case "server":
+            await try_plan(cluster, plan, field_manager(intent.name))
+        case _:
+            pass
+    return Created(intent, mesh, plan, how_to_call(intent, mesh))
+
+
+def _intent(
+    wishes: CreateWishes, draft: Draft, target: Target, namespace: str, mesh: Mesh
+) -> tuple[Intent, tuple[str, ...]]:
+    tls, warnings = resolve_tls(wishes.tls, target, draft.ports, mesh, use_mesh=wishes.mesh)
+    use_mesh = wishes.mesh and mesh.installed
+    intent = Intent(namespace, draft.name, target, draft.ports, tls, use_mesh, draft.export_to)
+    return intent, (*warnings, *port_warnings(draft.ports, mesh=use_mesh))
+
+
+def _once(*warnings: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(warnings))
+
+
+async def read_mesh_with_version(cluster: Cluster) -> Mesh:
+    """The mesh; its version too where the served API leaves open whether ExternalName Services are mere names."""
+    mesh = await read_mesh(cluster)
+    if not mesh.installed or mesh.api_version == "v1":
+        return mesh
+    try:
+        pods = await cluster.list(PODS, mesh.root_namespace, label_selector="app=istiod")
+    except ApiError as error:
+        if error.code != 403:
+            raise
+        raise Refused(f"Istio's version must be known to choose the objects, and {error}; nothing was changed. "
+                      "Use --mesh none for the Service alone.") from error  # fmt: skip
+    versions = [version for pod in pods.items if (version := version_of_istiod(pod)) is not None]
+    return replace(mesh, version=min(versions, default=None))
+
+
+async def _lets_out_only_what_is_registered(
+    cluster: Cluster, intent: Intent, mesh: Mesh, say: Callable[[str], None]
+) -> bool:
+    """outboundTrafficPolicy REGISTRY_ONLY of the mesh; asked only where an object depends on it."""
+    if not intent.mesh or intent.form is Form.ENDPOINTS or all(port.protocol.is_http for port in intent.ports):
+        return False
+    try:
+        config_map = await cluster.get(CONFIG_MAPS, mesh.root_namespace, "istio")
+    except ApiError as error:
+        say(f"Warning: the mesh's outbound traffic policy could not be read, ALLOW_ANY is assumed: {error}")
+        return False
+    import yaml
+
+    policy = (yaml.safe_load(config_map.get("data", {}).get("mesh", "")) or {}).get("outboundTrafficPolicy") or {}
+    return bool(policy.get("mode") == "REGISTRY_ONLY")
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What is there of the kinds that an alias may consist of."""
+
+    objects: tuple[Json, ...]
+    """All of the namespace, whoever made them: somebody else's may have a name that we want."""
+    virtual_services: tuple[Json, ...]
+    """All that may be read, of any namespace: somebody else's may hold the alias's host."""
+    service_entries: tuple[Json, ...]
+
+
+def kinds_of_an_alias(mesh: Mesh) -> tuple[Resource, ...]:
+    """Every kind that an alias may consist of on this cluster."""
+    istio = (SERVICE_ENTRIES, DESTINATION_RULES, VIRTUAL_SERVICES)
+    versioned = tuple(resource.at_version(mesh.api_version) for resource in istio) if mesh.installed else ()
+    return (SERVICES, ENDPOINT_SLICES, *versioned)
+
+
+async def read_present(cluster: Cluster, namespace: str, mesh: Mesh) -> Present:
+    """Everything at once, by kind and not by alias."""
+    objects: list[Json] = []
+    anywhere: dict[str, tuple[Json, ...]] = {}
+
+    async def read(resource: Resource) -> None:
+        if resource.kind in ("VirtualService", "ServiceEntry"):
+            found = anywhere[resource.kind] = await _all_or_namespace(cluster, resource, namespace)
+        else:
+            found = (await cluster.list(resource, namespace)).items
+        objects.extend(obj for obj in found if obj["metadata"].get("namespace") == namespace)
+
+    async with anyio.create_task_group() as group:
+        for resource in kinds_of_an_alias(mesh):
+            group.start_soon(read, resource)
+    return Present(tuple(objects), anywhere.get("VirtualService", ()), anywhere.get("ServiceEntry", ()))
+
+
+async def _all_or_namespace(cluster: Cluster, resource: Resource, namespace: str) -> tuple[Json, ...]:
+    """Of all namespaces, or of one where the right for all is missing."""
+    try:
+        return tuple((await cluster.list(resource, None)).items)
+    except ApiError as error:
+        if error.code != 403:
+            raise
+    return tuple((await cluster.list(resource, namespace)).items)
+
+
+async def try_plan(cluster: Cluster, plan: Plan, manager: str) -> None:
+    """Ask the server to do all of it in a dry run, at once. Raises its first refusal."""
+
+    async def attempt(change: Change) -> None:
+        if change.wanted is None:
+            await cluster.delete(change.resource, change.ref.namespace, change.ref.name, uid=change.uid, dry_run=True)
+        elif change.action is not Action.UNCHANGED:
+            # Without ownerReferences: the Service's UID of a dry run is invented.
+            await cluster.apply(change.resource, change.wanted, field_manager=manager, dry_run=True)
+
+    async with anyio.create_task_group() as group:
+        for change in plan.changes:
+            group.start_soon(attempt, change)
+
+
+async def carry_out(cluster: Cluster, plan: Plan, intent: Intent, say: Callable[[str], None]) -> Plan:
+    """Make the changes, in order. If one fails or we are interrupted, take back what was created, in reverse.
+
+    Gives the plan as it was carried out. What was updated in place stays as it is, and is named.
+    """
+    manager = field_manager(intent.name)
+    await try_plan(cluster, plan, manager)
+    created: list[tuple[Change, str]] = []
+    updated: list[Change] = []
+    service_uid = next((change.uid for change in plan.changes if change.resource is SERVICES), "")
+    try:
+        for change in plan.changes:
+            if change.action is Action.UNCHANGED:
+                continue
+            if change.wanted is None:
+                await cluster.delete(change.resource, change.ref.namespace, change.ref.name, uid=change.uid)
+                updated.append(change)
+                continue
+            wanted = change.wanted if change.resource is SERVICES else with_owner(change.wanted, service_uid)
+            # The answer to a write must be known, or we could not take it back: an interruption waits for it.
+            with anyio.CancelScope(shield=True):
+                uid = (await cluster.apply(change.resource, wanted, field_manager=manager)).object["metadata"]["uid"]
+            if change.action is Action.CREATE:
+                created.append((change, uid))
+            else:
+                updated.append(change)
+            if change.resource is SERVICES:
+                service_uid = uid
+            await anyio.lowlevel.checkpoint()
+    except BaseException as error:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(CLEANUP_SECONDS):
+            await _take_back(cluster, created, updated, say)
+        if isinstance(error, ApiError):
+            raise ApiError(f"{error}\n{_what_remains(updated)}", code=error.code, reason=error.reason,
+                           status=error.status) from error  # fmt: skip
+        raise
+    return plan
+
+
+async def _take_back(
+    cluster: Cluster, created: Sequence[tuple[Change, str]], updated: Sequence[Change], say: Callable[[str], None]
+) -> None:
+    for change, uid in reversed(created):
+        try:
+            await cluster.delete(change.resource, change.ref.namespace, change.ref.name, uid=uid)
+            say(f'{change.resource.qualified} "{change.ref.name}" taken back')
+        except ExtsvcError as error:
+            if isinstance(error, ApiError) and error.code == 404:
+                continue  # went with its owner
+            say(f"could not take back {change.ref} in namespace {change.ref.namespace}: {error}")
+    if updated:
+        say(_what_remains(updated))
+
+
+def _what_remains(updated: Sequence[Change]) -> str:
+    if not updated:
+        return "nothing was changed"
+    return "changed before the failure: " + ", ".join(f"{change.ref} {change.action}" for change in updated)

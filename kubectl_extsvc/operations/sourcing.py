@@ -1,0 +1,163 @@
+"""Which pods to look from: those that were named, those that find themselves, or a throw-away pair."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+
+from kubectl_extsvc.cluster.client import Cluster
+from kubectl_extsvc.errors import Refused, UsageError
+from kubectl_extsvc.mesh.sources import default_sources, sources_in
+from kubectl_extsvc.model.marks import MANAGER
+from kubectl_extsvc.model.resources import JOBS, PODS, WORKLOADS, Json, ObjectRef
+from kubectl_extsvc.model.snapshot import Unread
+from kubectl_extsvc.model.source import MeshMode, Source
+from kubectl_extsvc.operations.reading import read_pods
+from kubectl_extsvc.plans.probe_pods import probe_jobs
+
+HOW_TO_GET_SOURCES = "use --probe-pods for a throw-away pair, or --from pod/NAME.NAMESPACE"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWishes:
+    """What the user said about where to look from."""
+
+    named: tuple[tuple[str, str, str], ...] = ()
+    """(kind, name, namespace) of each --from; namespace "" is the command's."""
+    selector: str = ""
+    container: str = ""
+    probe_pods: bool = False
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    sources: tuple[Source, ...]
+    notes: tuple[str, ...] = ()
+    """What is missing, and which flag helps."""
+    unread: Unread | None = None
+
+
+async def find_sources(cluster: Cluster, wishes: SourceWishes, namespaces: Sequence[str], *, mesh: bool) -> Sources:
+    """The sources that were asked for, else one of each kind, nearest to the aliases' namespaces first."""
+    if wishes.named:
+        return Sources(await _named_sources(cluster, wishes, namespaces[0]))
+    if wishes.selector:
+        return Sources(await _selected_sources(cluster, wishes, namespaces))
+    pods = await read_pods(cluster, namespaces, everywhere=False)
+    if isinstance(pods, Unread):
+        return Sources((), (f"no source: {pods.reason}",), pods)
+    sources = default_sources(pods, namespaces)
+    wanted = {MeshMode.PLAIN, MeshMode.SIDECAR} if mesh else {MeshMode.PLAIN}
+    if wanted - {source.mode for source in sources}:
+        more = await read_pods(cluster, namespaces, everywhere=True)
+        if not isinstance(more, Unread):
+            sources = default_sources(more, namespaces)
+    missing = sorted(wanted - {source.mode for source in sources})
+    notes = tuple(f"no running {mode} pod to probe from; {HOW_TO_GET_SOURCES}" for mode in missing)
+    return Sources(tuple(_with_container(source, wishes.container) for source in sources), notes)
+
+
+async def _named_sources(cluster: Cluster, wishes: SourceWishes, namespace: str) -> tuple[Source, ...]:
+    pods: list[Json] = []
+    for kind, name, where in wishes.named:
+        where = where or namespace
+        if kind == "pod":
+            pods.append(await cluster.get(PODS, where, name))
+            continue
+        pods.append(await _pod_of_workload(cluster, kind, name, where))
+    found = sources_in(pods, everywhere=True)
+    known = {(source.namespace, source.pod) for source in found}
+    for pod in pods:
+        ref = ObjectRef("Pod", pod["metadata"]["namespace"], pod["metadata"]["name"])
+        if (ref.namespace, ref.name) not in known:
+            raise Refused(f"{ref} in namespace {ref.namespace} cannot be probed from: it is not running and ready, "
+                          "or has no container but the proxy")  # fmt: skip
+    return tuple(_with_container(source, wishes.container) for source in found)
+
+
+async def _pod_of_workload(cluster: Cluster, kind: str, name: str, namespace: str) -> Json:
+    """One running pod of a Deployment, StatefulSet, DaemonSet, ReplicaSet or Job: by its selector."""
+    resource = WORKLOADS.get(kind)
+    if resource is None:
+        raise UsageError(f"--from {kind}/{name}: use pod, {', '.join(sorted(WORKLOADS))}")
+    workload = await cluster.get(resource, namespace, name)
+    labels = workload.get("spec", {}).get("selector", {}).get("matchLabels", {})
+    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    listed = await cluster.list(PODS, namespace, label_selector=selector, field_selector="status.phase=Running")
+    if not listed.items:
+        raise Refused(f"{kind}/{name} in namespace {namespace} has no running pod to probe from")
+    usable = {(source.namespace, source.pod) for source in sources_in(listed.items, everywhere=True)}
+    return next((p for p in listed.items if (namespace, p["metadata"]["name"]) in usable), listed.items[0])
+
+
+async def _selected_sources(cluster: Cluster, wishes: SourceWishes, namespaces: Sequence[str]) -> tuple[Source, ...]:
+    pods: list[Json] = []
+
+    async def read(namespace: str) -> None:
+        listed = await cluster.list(PODS, namespace, label_selector=wishes.selector,
+                                    field_selector="status.phase=Running")  # fmt: skip
+        pods.extend(listed.items)
+
+    async with anyio.create_task_group() as group:
+        for namespace in namespaces:
+            group.start_soon(read, namespace)
+    sources = sources_in(pods, everywhere=True)
+    if not sources:
+        raise Refused(f"no running pod matches --from-selector {wishes.selector} in {', '.join(namespaces)}")
+    return tuple(_with_container(source, wishes.container) for source in sources)
+
+
+def _with_container(source: Source, container: str) -> Source:
+    if not container:
+        return source
+    return Source(source.namespace, source.pod, container, source.mode, source.labels)
+
+
+@asynccontextmanager
+async def probe_pods(
+    cluster: Cluster, namespace: str, *, image: str, mesh: bool, timeout: float, say: Callable[[str], None]
+) -> AsyncIterator[Sources]:
+    """A throw-away pair of pods, sidecar and plain, gone again at the end whatever happens.
+
+    timeout is in seconds, for both to be ready.
+    """
+    jobs = probe_jobs(namespace, image=image, sidecar=mesh)
+    made: list[Json] = []
+    try:
+        for job in jobs:
+            made.append(await cluster.create(JOBS, job, MANAGER))  # noqa: PERF401 - what exists must be known if the next fails
+        say(f"waiting for {' and '.join('job/' + job['metadata']['name'] for job in made)} in namespace {namespace}")
+        yield await _ready(cluster, namespace, made, timeout)
+    finally:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(30):
+            for job in made:
+                metadata = job["metadata"]
+                await cluster.delete(JOBS, namespace, metadata["name"], uid=metadata["uid"])
+
+
+async def _ready(cluster: Cluster, namespace: str, jobs: Sequence[Json], timeout: float) -> Sources:
+    names = [job["metadata"]["name"] for job in jobs]
+    selector = f"batch.kubernetes.io/job-name in ({','.join(names)})"
+    listed: Sequence[Json] = ()
+    with anyio.move_on_after(timeout):
+        while True:
+            listed = (await cluster.list(PODS, namespace, label_selector=selector)).items
+            sources = sources_in(listed, everywhere=True)
+            if len(sources) == len(jobs):
+                return Sources(sources)
+            await anyio.sleep(0.3)
+    states = "; ".join(sorted(_state(pod) for pod in listed)) or "no pod was made (see kubectl describe job)"
+    raise Refused(f"the probe pods were not ready within {timeout:g} s: {states}")
+
+
+def _state(pod: Json) -> str:
+    """Name, phase and, if a container waits, the reason."""
+    status = pod.get("status", {})
+    waiting = [
+        state["waiting"].get("reason", "")
+        for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
+        if "waiting" in (state := container.get("state", {}))
+    ]
+    return f"pod/{pod['metadata']['name']} {status.get('phase', 'unknown')} {' '.join(sorted(set(waiting)))}".strip()
