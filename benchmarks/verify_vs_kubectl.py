@@ -93,12 +93,13 @@ def kubectl(*argv: str, stdin: str | None = None) -> str:
 def crowd(services: int) -> None:
     """Two more clusters in every proxy for each of these Services."""
     kubectl("create", "namespace", CROWD)
+    ports = [{"name": "http", "port": 80}, {"name": "tcp", "port": 443}]
     items = [
         {
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": f"crowd-{number}", "namespace": CROWD},
-            "spec": {"selector": {"app": "none"}, "ports": [{"name": "http", "port": 80}, {"name": "tcp", "port": 443}]},
+            "spec": {"selector": {"app": "none"}, "ports": ports},
         }
         for number in range(services)
     ]

@@ -12,7 +12,7 @@ from types import FrameType
 from kubectl_extsvc import commands
 from kubectl_extsvc.commands.exit_codes import ExitCode
 from kubectl_extsvc.commands.parsing import parse
-from kubectl_extsvc.errors import ClusterError, ExtsvcError, UsageError
+from kubectl_extsvc.errors import ClusterError, ExtsvcError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,21 +28,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         # Whoever changed something has already said what was taken back.
         return ExitCode.INTERRUPTED
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.FAILED
-    except ClusterError as error:
-        # These carry kubectl's own first words ("Error from server (NotFound): ...").
-        print(error, file=sys.stderr)
-        return ExitCode.FAILED
     except ExtsvcError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(said(error), file=sys.stderr)
         return ExitCode.FAILED
     except BrokenPipeError:
         # The reader of our output left (| head); Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED
     return code
+
+
+def said(error: ExtsvcError) -> str:
+    """The line for the user. Errors of the API server carry kubectl's own first words already."""
+    text = str(error)
+    in_kubectls_words = isinstance(error, ClusterError) or text.startswith("Error in configuration")
+    return text if in_kubectls_words else f"error: {text}"
 
 
 def complete(argv: Sequence[str] | None = None) -> int:

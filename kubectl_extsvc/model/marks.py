@@ -1,4 +1,4 @@
-"""Labels, annotations and names by which our objects are known. What a user may have written to disk must not change."""
+"""Labels, annotations and names by which our objects are known. What users may have on disk must not change."""
 
 MANAGER = "kubectl-extsvc"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"

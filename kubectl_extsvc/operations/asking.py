@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
+from kubectl_extsvc.cluster.exec import StdinUnsupported
 from kubectl_extsvc.cluster.exec_frames import ExecResult
 from kubectl_extsvc.errors import ClusterError, ExecError
 from kubectl_extsvc.model.finding import Fact
@@ -77,29 +78,34 @@ async def ask_all(
 
 async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], limits: Limits) -> tuple[Outcome, ...]:
     """One outcome for each transfer. What cannot be asked is a NoAnswer with the reason; nothing is raised."""
-    if not transfers:
-        return ()
     outcomes: tuple[Outcome, ...] = tuple(NoAnswer(transfer, "not asked") for transfer in transfers)
-    open_runs = [Retry(LADDER[0], Form.PARALLEL, tuple(transfers))]
+    stdin_ends = True
+    open_runs = [Retry(LADDER[0], Form.PARALLEL, tuple(transfers))] if transfers else []
     for _ in range(MOST_RUNS):
         if not open_runs:
             break
         run = open_runs.pop()
         outcomes = merged(outcomes, cannot_ask(run.tool, run.transfers))
         # Letters and digits that no server can guess mark our lines among what servers send.
-        for batch in batches(run.tool, run.transfers, limits, secrets.token_hex(8), run.form):
-            answer = await _run(cluster, source, batch)
-            if isinstance(answer, str):
-                outcomes = merged(outcomes, tuple(NoAnswer(transfer, answer) for transfer in batch.transfers))
-                continue
-            reading = read_answers(batch, answer.stdout, answer.stderr, answer.exit_code)
-            outcomes = merged(outcomes, reading.outcomes)
-            if reading.retry is not None:
-                open_runs.append(reading.retry)
+        token = secrets.token_hex(8)
+        for batch in batches(run.tool, run.transfers, limits, token, run.form, stdin_ends=stdin_ends):
+            match await _run(cluster, source, batch):
+                case ExecResult(stdout=stdout, stderr=stderr, exit_code=exit_code):
+                    reading = read_answers(batch, stdout, stderr, exit_code)
+                    outcomes = merged(outcomes, reading.outcomes)
+                    if reading.retry is not None:
+                        open_runs.append(reading.retry)
+                case StdinUnsupported() if stdin_ends:
+                    stdin_ends = False
+                    open_runs.append(run)
+                    break
+                case ExecError() | ClusterError() as error:
+                    reason = _why(error)
+                    outcomes = merged(outcomes, tuple(NoAnswer(transfer, reason) for transfer in batch.transfers))
     return outcomes
 
 
-async def _run(cluster: Cluster, source: Source, batch: Batch) -> ExecResult | str:
+async def _run(cluster: Cluster, source: Source, batch: Batch) -> ExecResult | ExecError | ClusterError:
     """The result of one exec, or why there is none. A missing tool is a result, with the shell's code for it."""
     try:
         return await cluster.exec(
@@ -111,11 +117,14 @@ async def _run(cluster: Cluster, source: Source, batch: Batch) -> ExecResult | s
             timeout=batch.seconds + CONNECTING_SECONDS,
         )
     except ExecError as error:
-        if error.executable_missing:
-            return ExecResult(b"", b"", COMMAND_MISSING)
-        return f"{error} (needs get and create on pods/exec)" if error.forbidden else str(error)
+        return ExecResult(b"", b"", COMMAND_MISSING) if error.executable_missing else error
     except ClusterError as error:
-        return str(error)
+        return error
+
+
+def _why(error: ExecError | ClusterError) -> str:
+    forbidden = isinstance(error, ExecError) and error.forbidden
+    return f"{error} (needs get and create on pods/exec)" if forbidden else str(error)
 
 
 async def resolve_in_pod(cluster: Cluster, source: Source, hosts: Sequence[str]) -> dict[str, tuple[str, ...]]:

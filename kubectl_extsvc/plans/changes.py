@@ -26,7 +26,7 @@ _ROUTES_FIRST = ("Service", "VirtualService", "DestinationRule", "ServiceEntry",
 """Where the form changes, the rule that adds TLS moves to another host: nothing may lead to the old one any more."""
 
 _DELETION_ORDER = ("EndpointSlice", "Service", "VirtualService", "DestinationRule", "ServiceEntry")
-"""First what clients find the target by: were the VirtualService to go first, a sidecar would pass calls on in clear."""
+"""First what clients find the target by: were the VirtualService first, a sidecar would pass calls on in clear."""
 
 _SERVER_FIELDS = (
     "uid",

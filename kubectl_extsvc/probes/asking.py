@@ -13,12 +13,24 @@ from kubectl_extsvc.probes.batch import Batch, Form, Limits, Reading, Tool
 
 
 def batches(
-    tool: Tool, transfers: Sequence[Transfer], limits: Limits, token: str, form: Form = Form.PARALLEL
+    tool: Tool,
+    transfers: Sequence[Transfer],
+    limits: Limits,
+    token: str,
+    form: Form = Form.PARALLEL,
+    *,
+    stdin_ends: bool = True,
 ) -> tuple[Batch, ...]:
-    """The runs that ask all transfers: one for curl and python3, one a transfer for wget. Raises UsageError."""
+    """The runs that ask all transfers: one for curl and python3, one a transfer for wget. Raises UsageError.
+
+    Without stdin_ends (an API server that cannot close a command's stdin) curl gets its transfers as arguments, in as
+    many runs as that takes; python3 reads two lines and needs no end.
+    """
     if not transfers:
         return ()
     match tool:
+        case Tool.CURL if not stdin_ends:
+            return curl.argv_batches(transfers, limits, token, form)
         case Tool.CURL:
             return (curl.batch(transfers, limits, token, form),)
         case Tool.PYTHON3:

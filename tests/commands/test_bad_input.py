@@ -62,8 +62,10 @@ USAGE = [
      "error: --wait and --verify need the alias to be there: leave out --dry-run; nothing was changed"),
     ("verify --path x", 'error: --path "x" must start with / and have neither spaces nor control characters'),
     ("verify --header nonsense", "error: --header \"nonsense\" must be 'Name: value'"),
-    ("verify --expect-status 99", 'error: --expect-status "99" must be HTTP statuses with commas between, for example 200,204'),
-    ("verify --expect-body (", "error: --expect-body is no regular expression: missing ), unterminated subpattern at position 0"),
+    ("verify --expect-status 99",
+     'error: --expect-status "99" must be HTTP statuses with commas between, for example 200,204'),
+    ("verify --expect-body (",
+     "error: --expect-body is no regular expression: missing ), unterminated subpattern at position 0"),
     ("verify --from web", 'error: --from "web" must be KIND/NAME or KIND/NAME.NAMESPACE, for example pod/web-0.shop'),
     ("verify a -A", "error: a NAME cannot be combined with --all-namespaces or --selector"),
     ("verify -o xml", 'error: invalid argument "xml" for "-o/--output" flag: must be one of'
