@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
-import aiohttp
 from multidict import CIMultiDict
 
 from kubectl_extsvc import __version__
 from kubectl_extsvc.cluster import exec as exec_stream
 from kubectl_extsvc.cluster import watch as watching
 from kubectl_extsvc.cluster.api_errors import Subject, refusal, unreachable
-from kubectl_extsvc.cluster.client_packages import prepare
+from kubectl_extsvc.cluster.client_packages import aiohttp, prepare
 from kubectl_extsvc.cluster.credentials import Credential, Login
 from kubectl_extsvc.cluster.exec_frames import ExecFrames, ExecResult, is_executable_missing
 from kubectl_extsvc.cluster.kubeconfig import Connection, Impersonation

@@ -13,7 +13,7 @@ from kubectl_extsvc.model.resources import SERVICES, Json
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.creating import read_present
-from kubectl_extsvc.operations.reading import read_mesh, read_snapshot
+from kubectl_extsvc.operations.reading import read_mesh, read_snapshot, with_labels
 from kubectl_extsvc.output.table import AliasRow
 from kubectl_extsvc.plans.changes import plan_delete
 
@@ -30,17 +30,6 @@ def _tls_of(alias: Alias, snapshot: Snapshot) -> str:
     client = Source(alias.namespace, "", "", MeshMode.SIDECAR)
     decisions = (decision_for(alias, port.number, client, snapshot) for port in alias.ports)
     return ",".join(dict.fromkeys(decision.mode for decision in decisions if decision and decision.mode))
-
-
-async def with_labels(
-    cluster: Cluster, aliases: tuple[Alias, ...], namespace: str | None, selector: str
-) -> tuple[Alias, ...]:
-    """Those whose Service has the labels; the server knows best what a selector means."""
-    if not selector:
-        return aliases
-    services = (await cluster.list(SERVICES, namespace, label_selector=selector)).items
-    chosen = {(service["metadata"]["namespace"], service["metadata"]["name"]) for service in services}
-    return tuple(alias for alias in aliases if (alias.namespace, alias.name) in chosen)
 
 
 async def plan_deletion(

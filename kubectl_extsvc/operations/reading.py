@@ -6,6 +6,7 @@ import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError
+from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.resources import (
     DESTINATION_RULES,
     ENDPOINT_SLICES,
@@ -77,6 +78,17 @@ async def read_snapshot(cluster: Cluster, namespace: str | None, *, mesh: Mesh |
         mesh=seen_mesh or Mesh(installed=False),
         unread=unread,
     )
+
+
+async def with_labels(
+    cluster: Cluster, aliases: tuple[Alias, ...], namespace: str | None, selector: str
+) -> tuple[Alias, ...]:
+    """Those whose Service has the labels; the server knows best what a selector means."""
+    if not selector:
+        return aliases
+    services = (await cluster.list(SERVICES, namespace, label_selector=selector)).items
+    chosen = {(service["metadata"]["namespace"], service["metadata"]["name"]) for service in services}
+    return tuple(alias for alias in aliases if (alias.namespace, alias.name) in chosen)
 
 
 async def read_pods(cluster: Cluster, namespaces: Sequence[str], *, everywhere: bool) -> tuple[Json, ...] | Unread:

@@ -14,7 +14,6 @@ from kubectl_extsvc.model.resources import JOBS, PODS, WORKLOADS, Json, ObjectRe
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.reading import read_pods
-from kubectl_extsvc.plans.probe_pods import probe_jobs
 
 HOW_TO_GET_SOURCES = "use --probe-pods for a throw-away pair, or --from pod/NAME.NAMESPACE"
 
@@ -123,6 +122,8 @@ async def probe_pods(
 
     timeout is in seconds, for both to be ready.
     """
+    from kubectl_extsvc.plans.probe_pods import probe_jobs
+
     jobs = probe_jobs(namespace, image=image, sidecar=mesh)
     made: list[Json] = []
     try:

@@ -30,9 +30,8 @@ from kubectl_extsvc.model.route import Route, RouteUnknown, RuleDecision
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot, Unread
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.asking import Replies, ask_all
-from kubectl_extsvc.operations.finding import with_labels
 from kubectl_extsvc.operations.proxies import Proxy, complete, read_access_logs, read_proxies
-from kubectl_extsvc.operations.reading import read_snapshot
+from kubectl_extsvc.operations.reading import read_snapshot, with_labels
 from kubectl_extsvc.operations.sourcing import HOW_TO_GET_SOURCES, Sources, SourceWishes, find_sources, probe_pods
 from kubectl_extsvc.probes.access_log import line_about
 from kubectl_extsvc.probes.batch import Limits
