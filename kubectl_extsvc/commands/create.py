@@ -222,7 +222,8 @@ def _show_plan(plan: "Plan", args: Namespace) -> None:
     for warning in plan.warnings:
         say(f"Warning: {warning}")
     if args.output in ("yaml", "json"):
-        print(manifests(printable(plan), args.output), end="")
+        why = [change.why for change in plan.changes if change.wanted is not None]
+        print(manifests(printable(plan), args.output, why), end="")
         return
     for change in plan.changes:
         print(change_line(change, dry_run=args.dry_run, output=args.output))

@@ -24,8 +24,12 @@ def change_line(change: Change, *, dry_run: str = "none", output: str = "") -> s
     return f"{said} {change.action}{_SUFFIXES[dry_run]}"
 
 
-def manifests(objects: Sequence[Json], output: str) -> str:
-    """Objects for `kubectl apply -f -`: "yaml" gives a document each, "json" the object or a v1 List of several."""
+def manifests(objects: Sequence[Json], output: str, why: Sequence[str] = ()) -> str:
+    """Objects for `kubectl apply -f -`: "yaml" gives a document each, "json" the object or a v1 List of several.
+
+    why has a line for each object, which YAML shows as a comment above it.
+    """
     if output == "yaml":
-        return "---\n".join(to_yaml(document) for document in objects)
+        reasons = [f"# {clean_line(reason)}\n" if reason else "" for reason in why] or [""] * len(objects)
+        return "---\n".join(reason + to_yaml(obj) for reason, obj in zip(reasons, objects, strict=True))
     return to_json(objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": [*objects]})

@@ -118,3 +118,11 @@ def test_json_of_one_object_is_the_object() -> None:
 
 def test_yaml_of_no_object_is_nothing() -> None:
     assert manifests([], "yaml") == ""
+
+
+def test_each_manifest_says_above_it_why_it_is_there() -> None:
+    text = manifests([SERVICE, SERVICE_ENTRY], "yaml", ["the local name", "what \x1b[31mit\nstands for"])
+    first, second = text.split("---\n")
+    assert first.splitlines()[0] == "# the local name"
+    assert second.splitlines()[0] == "# what [31mit stands for"
+    assert [yaml.safe_load(document) for document in (first, second)] == [SERVICE, SERVICE_ENTRY]
