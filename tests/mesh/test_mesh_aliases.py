@@ -356,4 +356,5 @@ def test_an_external_name_without_ports_has_those_of_its_target() -> None:
 
 
 def test_an_external_name_without_ports_and_without_entry_has_port_80() -> None:
-    assert aliases_in(Snapshot(services=(external(ports=[]),), mesh=ISTIO))[0].ports == ()
+    snapshot = Snapshot(services=(external(ports=[]),), mesh=ISTIO)
+    assert aliases_in(snapshot)[0].ports == (AliasPort("", 80, 80, AppProtocol.AUTO),)
