@@ -21,8 +21,8 @@ from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig
 from kubectl_extsvc.mesh.outbound_request import OutboundRequest, RequestKind
 from kubectl_extsvc.mesh.routing import route_of
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort
-from kubectl_extsvc.model.finding import Fact
-from kubectl_extsvc.model.observation import AccessLogLine, Case, Contract, Observation
+from kubectl_extsvc.model.finding import Fact, Severity
+from kubectl_extsvc.model.observation import AccessLogLine, Case, Contract, Observation, Stage, StageState
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Transfer
 from kubectl_extsvc.model.report import AliasReport, Report, SourceReport
 from kubectl_extsvc.model.resources import Json
@@ -42,7 +42,9 @@ from kubectl_extsvc.rules.tls_summary import tls_summary
 from kubectl_extsvc.rules.translation import failure_of
 
 SETTLING_SECONDS = 10.0
-"""Age below which an object may not be everywhere yet: DNS answers are cached 5 to 30 s, a push takes 0.2 to 0.7 s."""
+"""Age below which an object may not be everywhere yet."""
+PUSH_SECONDS = 2.0
+"""For how long the same findings must be seen of young objects: a push to the proxies takes 0.2 to 0.7 s."""
 LOOK_AGAIN_SECONDS = 0.5
 PROBE_PODS_SECONDS = 60.0
 
@@ -95,10 +97,16 @@ async def verify(cluster: Cluster, wishes: VerifyWishes, say: Callable[[str], No
             )
         else:
             sources = await find_sources(cluster, wishes.sources, namespaces, mesh=snapshot.mesh.installed)
+        seen, seen_since = frozenset[tuple[str, Stage]](), begun
         while True:
             report = await observe(cluster, wishes, snapshot, aliases, sources)
-            if _is_well(report) or _settled(aliases, snapshot):
-                return replace(report, seconds=time.monotonic() - begun)
+            now, found_now = time.monotonic(), _what_is_wrong(report)
+            if found_now != seen:
+                seen, seen_since = found_now, now
+            # DNS answers are cached for 5 to 30 s, so what is wrong with a name may last longer than a push.
+            of_names = any(stage in (Stage.NAME, Stage.DNS) for _, stage in found_now)
+            if not found_now or _settled(aliases, snapshot) or (now - seen_since >= PUSH_SECONDS and not of_names):
+                return replace(report, seconds=now - begun)
             await anyio.sleep(LOOK_AGAIN_SECONDS)
             snapshot = await read_snapshot(cluster, namespace, mesh=snapshot.mesh)
             aliases = await _chosen(cluster, snapshot, namespace, wishes)
@@ -127,8 +135,11 @@ def named_alias(snapshot: Snapshot, namespace: str, name: str) -> Alias:
             raise ApiError(f'Error from server (NotFound): services "{name}" not found', code=404, reason="NotFound")
 
 
-def _is_well(report: Report) -> bool:
-    return report.worst() is None and not report.incomplete
+def _what_is_wrong(report: Report) -> frozenset[tuple[str, Stage]]:
+    """Codes of errors and warnings, and stages that are pending, each with its stage."""
+    found = {(f.code, f.stage) for alias in report.aliases for f in alias.findings if f.severity is not Severity.INFO}
+    results = (result for alias in report.aliases for source in alias.sources for result in source.stages)
+    return frozenset(found | {("", result.stage) for result in results if result.state is StageState.PENDING})
 
 
 def _settled(aliases: Sequence[Alias], snapshot: Snapshot) -> bool:

@@ -151,7 +151,7 @@ def stale_addresses(case: Case) -> Iterable[Finding]:
         f"{alias.host} has none of the recorded addresses ({recorded}) now"
         + ("" if bad else "; they still answer, as they may if it changes its answers in turn"),
         evidence=[f"{alias.host} resolves to {', '.join(sorted(now))}", *dict.fromkeys(bad)],
-        cure=create_command(alias, target=f"--host {shlex.quote(alias.host)} --lookup"),
+        cure=_write_addresses(case, sorted(now), f"--host {shlex.quote(alias.host)} --lookup"),
     )
 
 
@@ -182,7 +182,7 @@ def dead_address(case: Case) -> Iterable[Finding]:
                     alias.slices[0] if alias.slices else alias.service,
                     f"{address} does not answer, {', '.join(sorted(alive))} does: calls fail in turn",
                     evidence=[_address_words(answer) for answer in dead if _address_of(answer) == address],
-                    cure=create_command(alias, target=_addresses_and_host(alias, rest)),
+                    cure=_write_addresses(case, rest, _addresses_and_host(alias, rest)),
                     ports=(port.number,),
                 )
 
@@ -276,10 +276,34 @@ def _rename_port(item: Json, ref: ObjectRef, name: str, taken: set[str]) -> str:
     """The change of the slice, or of the v1 Endpoints that it is mirrored from: the mirror would be written anew."""
     ports = item.get("ports") or []
     index = next((i for i, port in enumerate(ports) if (port.get("name") or "") not in taken), 0)
-    if (item["metadata"].get("labels") or {}).get(SLICE_MANAGED_BY_LABEL) == MIRRORING_CONTROLLER:
+    if _is_mirrored(item):
         owner = ObjectRef("Endpoints", ref.namespace, item["metadata"]["labels"][SERVICE_NAME_LABEL])
         return json_patch(owner, [{"op": "add", "path": f"/subsets/0/ports/{index}/name", "value": name}])
     return json_patch(ref, [{"op": "add", "path": f"/ports/{index}/name", "value": name}])
+
+
+def _write_addresses(case: Case, addresses: list[str], target: str) -> str:
+    """The command that gives the alias these addresses.
+
+    create would leave slices that others made beside its own, stale addresses and all: those are changed in place, or
+    the v1 Endpoints that they are mirrored from.
+    """
+    alias = case.alias
+    own = [item for item in _labelled(case) if _ready_addresses(item)]
+    if alias.managed or len(own) != 1:
+        return create_command(alias, target=target)
+    ref = metadata_ref(own[0], "EndpointSlice")
+    if _is_mirrored(own[0]):
+        owner = ObjectRef("Endpoints", ref.namespace, alias.name)
+        found: list[Json] = [{"ip": address} for address in addresses]
+        return json_patch(owner, [{"op": "replace", "path": "/subsets/0/addresses", "value": found}])
+    family = ipaddress.ip_address(_ready_addresses(own[0])[0]).version
+    endpoints = [{"addresses": [a]} for a in addresses if ipaddress.ip_address(a).version == family]
+    return json_patch(ref, [{"op": "replace", "path": "/endpoints", "value": endpoints}])
+
+
+def _is_mirrored(item: Json) -> bool:
+    return (item["metadata"].get("labels") or {}).get(SLICE_MANAGED_BY_LABEL) == MIRRORING_CONTROLLER
 
 
 def _port_list(item: Json) -> str:

@@ -191,7 +191,11 @@ def apply_command(resource: Resource, namespace: str, name: str, spec: Json, cas
 
 
 def create_command(alias: Alias, *, target: str = "", ports: Iterable[AliasPort] | None = None, more: str = "") -> str:
-    """`kubectl extsvc create` that writes this alias anew: same name, target and ports unless told otherwise."""
+    """`kubectl extsvc create` that writes this alias anew: same name, target and ports unless told otherwise.
+
+    A Service of others is only taken over as what it stands for now; another target has to be wished for twice.
+    """
+    flags = "--overwrite" if alias.managed else "--adopt --overwrite" if target else "--adopt"
     if not target:
         external = alias.form is Form.EXTERNAL_NAME
         host = shlex.quote(alias.host)
@@ -200,8 +204,7 @@ def create_command(alias: Alias, *, target: str = "", ports: Iterable[AliasPort]
     words = [f"kubectl extsvc create {alias.name} -n {alias.namespace}", target]
     words += [f"--port {port_word(port)}" for port in (alias.ports if ports is None else ports)]
     words += [more] if more else []
-    words.append("--overwrite" if alias.managed else "--adopt")
-    return " ".join(words)
+    return " ".join([*words, flags])
 
 
 def port_word(port: AliasPort) -> str:

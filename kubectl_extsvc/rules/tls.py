@@ -181,6 +181,7 @@ def server_refuses_sni(case: Case) -> Iterable[Finding]:
     Severity.WARNING,
     Stage.TLS,
     either={Fact.PROXY, Fact.DESTINATION_RULES},
+    symptom=True,
 )
 def name_unchecked(case: Case) -> Iterable[Finding]:
     """TLS origination with sni but without subjectAltNames: any certificate of a known issuer passes.

@@ -38,6 +38,8 @@ class FakeApiServer:
 
     url: str = ""
     requests: list[Seen] = field(default_factory=list)
+    fallback: Handler | None = None
+    """Answers what has no queue; None: a 404."""
     _answers: dict[tuple[str, str], list[Handler]] = field(default_factory=dict)
 
     def on(self, method: str, path: str, *answers: Handler) -> None:
@@ -51,6 +53,8 @@ class FakeApiServer:
         body = json.loads(text) if text else None
         self.requests.append(Seen(request.method, request.path, tuple(request.query.items()), request.headers, body))
         queue = self._answers.get((request.method, request.path))
+        if not queue and self.fallback is not None:
+            return await self.fallback(request)
         if not queue:
             return await status(404, "NotFound", "the server could not find the requested resource")(request)
         handler = queue.pop(0) if len(queue) > 1 else queue[0]
