@@ -13,6 +13,10 @@ from kubectl_extsvc import commands
 from kubectl_extsvc.commands.exit_codes import ExitCode
 from kubectl_extsvc.commands.parsing import parse
 from kubectl_extsvc.errors import ClusterError, ExtsvcError
+from kubectl_extsvc.model.hostile_text import clean
+
+LONGEST_ERROR = 4000
+"""Characters."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,9 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["__complete"]:
         return complete(words[1:])
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    interrupted = signal.getsignal(signal.SIGINT)
+    if interrupted is signal.default_int_handler:
+        # Nothing has begun that could be taken back: until then Ctrl-C just ends the process.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         name, args = parse(words)
+        signal.signal(signal.SIGINT, interrupted)
+        signal.signal(signal.SIGTERM, _as_interrupt)
         code = int(commands.module_of(name).run(args))
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -40,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def said(error: ExtsvcError) -> str:
     """The line for the user. Errors of the API server carry kubectl's own first words already."""
-    text = str(error)
+    # An error may quote what was typed, or what a server said: neither may speak to the terminal.
+    text = clean(str(error), limit=LONGEST_ERROR)
     in_kubectls_words = isinstance(error, ClusterError) or text.startswith("Error in configuration")
     return text if in_kubectls_words else f"error: {text}"
 

@@ -20,7 +20,7 @@ BELOW: dict[str, set[str]] = {
     "output": {"mesh", "model", "errors"},
     "operations": {"output", "cluster", "rules", "plans", "probes", "mesh", "model", "errors"},
     "commands": {"operations", "output", "cluster", "rules", "plans", "probes", "mesh", "model", "errors"},
-    "cli": {"commands", "errors"},
+    "cli": {"commands", "model", "errors"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +12,9 @@ from kubectl_extsvc.commands.parsing import Parser, say
 from kubectl_extsvc.errors import cause_of
 
 if TYPE_CHECKING:
+    from anyio import CancelScope
+    from anyio.abc import TaskStatus
+
     from kubectl_extsvc.cluster.client import Cluster
     from kubectl_extsvc.cluster.kubeconfig import Connection
 
@@ -70,17 +74,39 @@ def with_cluster(args: argparse.Namespace, story: "Callable[[Cluster], Awaitable
     connection = connection_of(args)
 
     async def run() -> T:
-        async with connect(connection) as cluster:
-            try:
-                return await story(cluster)
-            finally:
-                for warning in cluster.warnings:
-                    say(f"Warning: {warning}")
+        done: list[T] = []
+        async with anyio.create_task_group() as group:
+            await group.start(_cancel_on_interrupt, group.cancel_scope)
+            async with connect(connection) as cluster:
+                try:
+                    done.append(await story(cluster))
+                finally:
+                    for warning in cluster.warnings:
+                        say(f"Warning: {warning}")
+            group.cancel_scope.cancel()
+        if not done:
+            raise KeyboardInterrupt
+        return done[0]
 
     try:
         return anyio.run(run)
     except BaseExceptionGroup as group:
         raise cause_of(group) from group
+
+
+async def _cancel_on_interrupt(scope: "CancelScope", *, task_status: "TaskStatus[None]") -> None:
+    """Cancel scope at the first Ctrl-C; the second one is Python's again.
+
+    asyncio's own answer to Ctrl-C, Task.cancel(), does not respect anyio's shields: a write would be torn from its
+    answer, and what it created could not be taken back.
+    """
+    import anyio
+
+    with anyio.open_signal_receiver(signal.SIGINT) as interrupts:
+        task_status.started()
+        async for _ in interrupts:
+            scope.cancel()
+            return
 
 
 def wants_color(args: argparse.Namespace) -> bool:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from kubectl_extsvc.commands.connecting import add_connection_flags, with_cluster
 from kubectl_extsvc.commands.exit_codes import ExitCode
-from kubectl_extsvc.commands.parsing import Parser, duration, say
+from kubectl_extsvc.commands.parsing import Parser, alias_names, duration, say
 from kubectl_extsvc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ async def _delete(cluster: "Cluster", args: Namespace) -> int:
     wishes = DeleteWishes(args.dry_run, args.wait, duration(args.timeout, "--timeout"))
     # --all and -l find nothing without complaint, as kubectl's do.
     plan = await plan_deletion(
-        cluster, tuple(args.names), selector=args.selector, every=args.all,
+        cluster, alias_names(args.names), selector=args.selector, every=args.all,
         ignore_not_found=args.ignore_not_found or args.all or bool(args.selector),
     )  # fmt: skip
     if not plan.changes:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from kubectl_extsvc.commands.connecting import add_connection_flags, with_cluster
 from kubectl_extsvc.commands.exit_codes import ExitCode
-from kubectl_extsvc.commands.parsing import Parser, say
+from kubectl_extsvc.commands.parsing import Parser, alias_names, say
 
 if TYPE_CHECKING:
     from kubectl_extsvc.cluster.client import Cluster
@@ -23,11 +23,12 @@ kubectl extsvc list
 # List the aliases of all namespaces, with their hosts and addresses
 kubectl extsvc list -A -o wide
 """
-USAGE = "[flags]"
+USAGE = "[NAME ...] [flags]"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     assert isinstance(parser, Parser)
+    parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_boolean("-A", "--all-namespaces", help="List the aliases of all namespaces.")
     parser.add_argument("-l", "--selector", default="", help="List the aliases whose Service has these labels.")
     parser.add_argument("-o", "--output", choices=("wide", "json", "yaml", "name"), default="", help="Output format.")
@@ -42,11 +43,18 @@ def run(args: Namespace) -> int:
 async def _list(cluster: "Cluster", args: Namespace) -> int:
     from datetime import UTC, datetime
 
+    from kubectl_extsvc.errors import ApiError
     from kubectl_extsvc.operations.finding import alias_rows
     from kubectl_extsvc.output.table import alias_table
 
     namespace = None if args.all_namespaces else cluster.namespace
     rows = await alias_rows(cluster, namespace, args.selector)
+    if args.names:
+        names = alias_names(args.names)
+        for name in names:
+            if name not in {row.alias.name for row in rows}:
+                raise ApiError(f'Error from server (NotFound): aliases "{name}" not found', code=404, reason="NotFound")
+        rows = tuple(row for row in rows if row.alias.name in names)
     if not rows and not args.output.startswith(("json", "yaml")):
         say("No resources found" if namespace is None else f"No resources found in {namespace} namespace.")
         return ExitCode.DONE

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from kubectl_extsvc import __version__, commands
 from kubectl_extsvc.errors import UsageError
+from kubectl_extsvc.model.hostile_text import clean
 
 PROGRAM = "kubectl extsvc"
 _TRUTH = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
@@ -21,16 +22,16 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, verb: str, command: commands.Command) -> None:
         super().__init__(prog=f"{PROGRAM} {verb}", add_help=False, allow_abbrev=False)
         self.verb, self.command = verb, command
-        self.booleans: set[str] = set()
+        self.booleans: dict[str, str] = {}
+        """Switch → the hidden flag that turns it off."""
         self.add_argument("-h", "--help", action="store_true", default=False, help=argparse.SUPPRESS)
         command.add_arguments(self)
 
     def add_boolean(self, *flags: str, default: bool = False, help: str) -> None:
         """A switch that also takes --flag=true and --flag=false, as pflag's do."""
-        self.booleans.update(flags)
+        name = next(flag for flag in flags if flag.startswith("--")).removeprefix("--")
+        self.booleans.update(dict.fromkeys(flags, f"--no-{name}"))
         self.add_argument(*flags, action="store_true", default=default, help=help)
-        long = next(flag for flag in flags if flag.startswith("--"))
-        name = long.removeprefix("--")
         self.add_argument(
             f"--no-{name}", dest=name.replace("-", "_"), action="store_false", default=default, help=argparse.SUPPRESS
         )
@@ -59,7 +60,10 @@ class Parser(argparse.ArgumentParser):
             if equals and flag in self.booleans:
                 if value.lower() not in _TRUTH:
                     self.error(f'invalid argument "{value}" for "{flag}" flag: not a boolean')
-                plain.append(flag if _TRUTH[value.lower()] else f"--no-{flag.removeprefix('--')}")
+                plain.append(flag if _TRUTH[value.lower()] else self.booleans[flag])
+            elif word == "--dry-run":
+                # pflag's NoOptDefVal: kubectl takes the bare flag for client, and a word after it for a name.
+                plain.append("--dry-run=client")
             else:
                 plain.append(word)
         return plain
@@ -177,6 +181,11 @@ def duration(text: str, flag: str, *, zero: bool = True) -> float:
     return float("inf") if seconds is None else seconds
 
 
+def alias_names(words: Sequence[str]) -> tuple[str, ...]:
+    """NAME, service/NAME or svc/NAME → NAME: what `list -o name` prints may be given back."""
+    return tuple(re.sub(r"^(service|services|svc)/", "", word) for word in words)
+
+
 def say(line: str) -> None:
-    """One line of talk, on stderr."""
-    print(line, file=sys.stderr)
+    """Talk, on stderr: a line, or a few. What it quotes of servers and users cannot speak to the terminal."""
+    print(clean(line, limit=4000), file=sys.stderr)

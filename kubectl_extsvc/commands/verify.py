@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kubectl_extsvc.commands.connecting import add_connection_flags, wants_color, with_cluster
 from kubectl_extsvc.commands.exit_codes import ExitCode
-from kubectl_extsvc.commands.parsing import Parser, duration, say
+from kubectl_extsvc.commands.parsing import Parser, alias_names, duration, say
 from kubectl_extsvc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ kubectl extsvc verify -o junit --fail-on warning
 """
 USAGE = "[NAME ...] [flags]"
 
-DEFAULT_IMAGE = "curlimages/curl:8.16.0"
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     assert isinstance(parser, Parser)
@@ -68,7 +66,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_boolean(
         "--probe-pods", help="Make a throw-away pair of pods, with and without sidecar, and remove it at the end."
     )
-    parser.add_argument("--image", default=DEFAULT_IMAGE, help="Image of the probe pods; needs curl.")
+    parser.add_argument(
+        "--image",
+        default="",
+        metavar="IMAGE",
+        help="Image of the probe pods, with curl and sleep. Default: curlimages/curl.",
+    )
     parser.add_boolean("--no-probe", help="Send no request: judge objects and proxies only.")
     parser.add_argument("--path", default="/", help="Path of the HTTP request.")
     parser.add_argument("--method", default="GET", help="Method of the HTTP request.")
@@ -106,7 +109,7 @@ def run(args: Namespace) -> int:
 
 
 async def _verify(cluster: "Cluster", args: Namespace) -> int:
-    return await verify_and_show(cluster, args, tuple(args.names), timeout=duration(args.timeout, "--timeout"))
+    return await verify_and_show(cluster, args, alias_names(args.names), timeout=duration(args.timeout, "--timeout"))
 
 
 async def verify_and_show(cluster: "Cluster", args: Namespace, names: tuple[str, ...], *, timeout: float) -> int:
@@ -168,7 +171,7 @@ def _source_wishes(args: Namespace) -> "SourceWishes":
         selector=given.get("from_selector", ""),
         container=given.get("container", ""),
         probe_pods=given.get("probe_pods", False),
-        image=given.get("image", DEFAULT_IMAGE),
+        image=given.get("image", ""),
     )
 
 
@@ -207,9 +210,14 @@ def _source(text: str) -> tuple[str, str, str]:
     name, _, namespace = rest.partition(".")
     if not slash or not name:
         raise UsageError(f'--from "{text}" must be KIND/NAME or KIND/NAME.NAMESPACE, for example pod/web-0.shop')
+    from kubectl_extsvc.model.resources import WORKLOADS
+
     short = {"po": "pod", "pods": "pod", "deploy": "deployment", "deployments": "deployment", "sts": "statefulset",
              "ds": "daemonset", "rs": "replicaset"}  # fmt: skip
-    return short.get(kind.lower(), kind.lower()), name, namespace
+    kind = short.get(kind.lower(), kind.lower())
+    if kind != "pod" and kind not in WORKLOADS:
+        raise UsageError(f'--from "{text}": KIND must be one of pod, {", ".join(sorted(WORKLOADS))}')
+    return kind, name, namespace
 
 
 def _header(text: str) -> tuple[str, str]:
