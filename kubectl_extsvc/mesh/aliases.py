@@ -1,6 +1,7 @@
 """Which Services are aliases, and what of."""
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from kubectl_extsvc.model.marks import (
     MANAGED_BY_LABEL,
     MANAGER,
     MIRRORING_CONTROLLER,
+    PORTS_ANNOTATION,
     SERVICE_NAME_LABEL,
     SLICE_MANAGED_BY_LABEL,
     private_host,
@@ -160,7 +162,9 @@ def _target(service: Json, slices: Iterable[Json]) -> Target:
 
 
 def _host(text: str) -> str:
-    return text.strip().lower().removesuffix(".")
+    """The host in its one spelling, "" for what cannot be one: people write annotations too."""
+    host = text.strip().lower().removesuffix(".")
+    return host if re.fullmatch(r"[0-9a-z_-]+(\.[0-9a-z_-]+)*", host) and len(host) <= 253 else ""
 
 
 def _addresses(slices: Iterable[Json]) -> tuple[str, ...]:
@@ -209,9 +213,11 @@ def _external_ports(service: Json, snapshot: Snapshot) -> tuple[AliasPort, ...]:
 
     If neither names one, it is port 80: a bare name is called by http first, as in Istio's task.
     targetPort of the Service means nothing. A client dials the number; behind a sidecar our private ServiceEntry, or
-    the one of the target, may say another.
+    the one of the target, may say another. Of an alias of ours its annotation tells, where those may not be read: a
+    port that is meant for sidecars only must never be taken for one of everybody.
     """
     behind = _behind(service, snapshot)
+    ours = _annotated_targets(service) if _is_ours(service) else {}
     declared = service["spec"].get("ports") or ()
     if not declared:
         ports = behind.ports if behind is not None else ()
@@ -224,11 +230,18 @@ def _external_ports(service: Json, snapshot: Snapshot) -> tuple[AliasPort, ...]:
             AliasPort(
                 name=port.get("name", ""),
                 number=port["port"],
-                target_port=known.target_port if known is not None else port["port"],
+                target_port=known.target_port if known is not None else ours.get(port["port"], port["port"]),
                 protocol=_protocol(port),
             )
         )
     return tuple(found)
+
+
+def _annotated_targets(service: Json) -> dict[int, int]:
+    """Port → target port, as create wrote it: http:80:443,tls:443."""
+    text = (service["metadata"].get("annotations") or {}).get(PORTS_ANNOTATION, "")
+    found = (re.fullmatch(r"(?:[a-z0-9-]+:)?([0-9]{1,5})(?::([0-9]{1,5}))?", part) for part in text.split(","))
+    return {int(port[1]): int(port[2] or port[1]) for port in found if port}
 
 
 def _behind(service: Json, snapshot: Snapshot) -> Registered | None:

@@ -7,6 +7,8 @@ ALIAS_LABEL = "extsvc.dev/alias"
 HOST_ANNOTATION = "extsvc.dev/host"
 """On the Service: the outside name that hand-written addresses belong to."""
 ANNOTATION_PREFIX = "extsvc.dev/"
+PORTS_ANNOTATION = "extsvc.dev/ports"
+"""On the Service: the ports as --port writes them."""
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 SLICE_MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"

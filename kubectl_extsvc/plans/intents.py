@@ -7,12 +7,18 @@ from collections.abc import Mapping
 
 from kubectl_extsvc.errors import UsageError
 from kubectl_extsvc.model.alias import AddressTarget, HostTarget, Intent, Target, TlsMode, TlsSettings
-from kubectl_extsvc.model.marks import ALIAS_LABEL, ANNOTATION_PREFIX, HOST_ANNOTATION, MANAGED_BY_LABEL, MANAGER
+from kubectl_extsvc.model.marks import (
+    ALIAS_LABEL,
+    ANNOTATION_PREFIX,
+    HOST_ANNOTATION,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    PORTS_ANNOTATION,
+)
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.plans.ports import parse_ports, written
 
 ADDRESSES = f"{ANNOTATION_PREFIX}addresses"
-PORTS = f"{ANNOTATION_PREFIX}ports"
 MESH = f"{ANNOTATION_PREFIX}mesh"
 EXPORT_TO = f"{ANNOTATION_PREFIX}export-to"
 TLS = f"{ANNOTATION_PREFIX}tls-"
@@ -22,7 +28,7 @@ def annotations_of(intent: Intent) -> dict[str, str]:
     """The intent as annotations; what has its default is left out. Lists are joined by commas."""
     tls = intent.tls
     values = {
-        PORTS: ",".join(map(written, intent.ports)),
+        PORTS_ANNOTATION: ",".join(map(written, intent.ports)),
         MESH: "auto" if intent.mesh else "none",
         EXPORT_TO: ",".join(intent.export_to),
         TLS + "mode": tls.mode.value,
@@ -48,7 +54,7 @@ def intent_of(service: Json) -> Intent | None:
     annotations: Mapping[str, str] = metadata.get("annotations") or {}
     target = _target(service, annotations)
     try:
-        ports = parse_ports(_list(annotations, PORTS))
+        ports = parse_ports(_list(annotations, PORTS_ANNOTATION))
         mode = TlsMode(annotations.get(TLS + "mode", ""))
     except (UsageError, ValueError):
         return None

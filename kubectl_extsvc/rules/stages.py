@@ -90,6 +90,9 @@ def _not_served(observation: Observation, case: Case) -> dict[Stage, StageResult
     why = f"not served: {observation.contract.why}" if observation.contract.why else "not served"
     grey = {stage: StageResult(stage, StageState.NOT_SERVED, why) for stage in WAY}
     answer = observation.answer
+    if observation.unanswered is not None:
+        # It was to show whether the name leads somewhere, and could not.
+        grey[Stage.NAME] = StageResult(Stage.NAME, StageState.NOT_OBSERVED, observation.unanswered.reason)
     if answer is not None and _name_known(answer):
         grey[Stage.NAME] = _passed(Stage.NAME, observation, answer, case)
         grey[Stage.DNS] = _passed(Stage.DNS, observation, answer, case)

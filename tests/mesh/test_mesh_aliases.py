@@ -358,3 +358,24 @@ def test_an_external_name_without_ports_has_those_of_its_target() -> None:
 def test_an_external_name_without_ports_and_without_entry_has_port_80() -> None:
     snapshot = Snapshot(services=(external(ports=[]),), mesh=ISTIO)
     assert aliases_in(snapshot)[0].ports == (AliasPort("", 80, 80, AppProtocol.AUTO),)
+
+
+def test_a_port_for_sidecars_only_is_known_where_service_entries_are_not() -> None:
+    annotated = {"extsvc.dev/ports": "http:80:443,tls:443"}
+    alias = external(ports=[HTTP, TLS], labels=OURS, annotations=annotated)
+    assert aliases_in(Snapshot(services=(alias,), mesh=ISTIO))[0].ports == (
+        AliasPort("http", 80, 443, AppProtocol.HTTP),
+        AliasPort("tls", 443, 443, AppProtocol.TLS),
+    )
+    foreign = external(ports=[HTTP], annotations=annotated)
+    assert aliases_in(Snapshot(services=(foreign,), mesh=ISTIO))[0].ports == (
+        AliasPort("http", 80, 80, AppProtocol.HTTP),
+    )
+
+
+@pytest.mark.parametrize("host", ["x y", "-K /etc/passwd\n", "a..b", "a" * 254])
+def test_what_cannot_be_a_host_is_none(host: str) -> None:
+    snapshot = Snapshot(
+        services=(service(annotations={"extsvc.dev/host": host}),), endpoint_slices=(endpoint_slice(),), mesh=ISTIO
+    )
+    assert aliases_in(snapshot)[0].host == ""

@@ -83,6 +83,11 @@ def test_plain_source_that_is_not_served_and_gets_no_connection_is_grey_from_the
     ]  # fmt: skip
 
 
+def test_not_served_source_that_could_not_be_asked_is_a_gap() -> None:
+    one = case(name_alias(HTTP_TO_TLS), not_served(nothing("container nope is not valid")))
+    assert drawn(one)[:2] == [("not-observed", "container nope is not valid"), ("not-served", GREY)]
+
+
 def test_failed_stage_says_what_was_seen_and_the_rest_is_not_reached() -> None:
     way = route(SIMPLE_FULL)
     one = case(
