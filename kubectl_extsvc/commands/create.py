@@ -199,19 +199,20 @@ async def _create(cluster: "Cluster", args: Namespace, wishes: "CreateWishes", d
     timeout = duration(args.timeout, "--timeout")
     async with deadline(timeout, "create") as left:
         created = await create(cluster, wishes, draft, say)
-        _show_plan(created.plan, args)
-        if args.dry_run != "none":
-            return ExitCode.DONE
-        if args.wait or args.verify:
-            from kubectl_extsvc.operations.waiting import wait_until_known
+    _show_plan(created.plan, args)
+    if args.dry_run != "none":
+        return ExitCode.DONE
+    # Outside the deadline's block: these know better what was still open when the time is up.
+    if args.wait or args.verify:
+        from kubectl_extsvc.operations.waiting import wait_until_known
 
-            await wait_until_known(cluster, created.intent, created.mesh, left(), say)
-        for line in created.how_to_call:
-            say(line)
-        if args.verify:
-            from kubectl_extsvc.commands.verify import verify_and_show
+        await wait_until_known(cluster, created.intent, created.mesh, left(), say)
+    for line in created.how_to_call:
+        say(line)
+    if args.verify:
+        from kubectl_extsvc.commands.verify import verify_and_show
 
-            return await verify_and_show(cluster, args, (created.intent.name,), timeout=left())
+        return await verify_and_show(cluster, args, (created.intent.name,), timeout=left())
     return ExitCode.DONE
 
 

@@ -41,21 +41,36 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse this verb's words; unknown flags and spare arguments are errors."""
-        args, spare = self.parse_known_intermixed_args(self._with_plain_booleans(words))
+        # argparse would read what follows -- a second time, and take its dashes for flags.
+        end = words.index("--") if "--" in words else len(words)
+        args, spare = self.parse_known_intermixed_args(self._with_plain_booleans(words[:end]))
         if not args.help:
             flag = next((word for word in spare if word.startswith("-") and word != "-"), None)
             if flag is not None:
                 self.error(f"unknown flag {flag.split('=')[0]}{self._meant(flag)}")
+            spare += self._take_names(args, words[end + 1 :])
             if spare:
                 self.error(f"unexpected argument {spare[0]!r}")
         return args
 
+    def _take_names(self, args: argparse.Namespace, names: Sequence[str]) -> Sequence[str]:
+        """Give names to the verb's positional argument; what it does not take is left over."""
+        positional = next((action for action in self._actions if not action.option_strings), None)
+        if positional is None or not names:
+            return names
+        given = getattr(args, positional.dest)
+        if positional.nargs == "*":
+            setattr(args, positional.dest, [*given, *names])
+            return ()
+        if given:
+            return names
+        setattr(args, positional.dest, names[0])
+        return names[1:]
+
     def _with_plain_booleans(self, words: Sequence[str]) -> list[str]:
         """--wait=false → --no-wait, --wait=true → --wait."""
         plain: list[str] = []
-        for index, word in enumerate(words):
-            if word == "--":
-                return [*plain, *words[index:]]
+        for word in words:
             flag, equals, value = word.partition("=")
             if equals and flag in self.booleans:
                 if value.lower() not in _TRUTH:

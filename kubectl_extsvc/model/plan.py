@@ -26,6 +26,8 @@ class Change:
     """One line for the reader: why this object is there."""
     uid: str = ""
     """Of the object that is there now; precondition of a deletion."""
+    force: bool = False
+    """Take over fields that other field managers have set."""
 
 
 @dataclass(frozen=True, slots=True)

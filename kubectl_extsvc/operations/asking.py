@@ -1,7 +1,7 @@
 """Questions asked in application containers: one exec a source for all of them."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -15,7 +15,7 @@ from kubectl_extsvc.model.probe import NoAnswer, Outcome, Transfer
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.probes.asking import batches, cannot_ask, read_answers
-from kubectl_extsvc.probes.batch import LADDER, Batch, Form, Limits, Retry, merged
+from kubectl_extsvc.probes.batch import LADDER, Batch, Form, Limits, Retry, Tool, merged, next_tool
 from kubectl_extsvc.probes.lookup import (
     getent_addresses,
     getent_command,
@@ -88,21 +88,33 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
         outcomes = merged(outcomes, cannot_ask(run.tool, run.transfers))
         # Letters and digits that no server can guess mark our lines among what servers send.
         token = secrets.token_hex(8)
+        retries: list[Retry] = []
         for batch in batches(run.tool, run.transfers, limits, token, run.form, stdin_ends=stdin_ends):
             match await _run(cluster, source, batch):
                 case ExecResult(stdout=stdout, stderr=stderr, exit_code=exit_code):
                     reading = read_answers(batch, stdout, stderr, exit_code)
                     outcomes = merged(outcomes, reading.outcomes)
                     if reading.retry is not None:
-                        open_runs.append(reading.retry)
+                        retries.append(reading.retry)
                 case StdinUnsupported() if stdin_ends:
                     stdin_ends = False
                     open_runs.append(run)
                     break
+                case StdinUnsupported() if (tool := next_tool(run.tool)) is not None:
+                    retries.append(Retry(tool, Form.PARALLEL, batch.transfers))
                 case ExecError() | ClusterError() as error:
                     reason = _why(error)
                     outcomes = merged(outcomes, tuple(NoAnswer(transfer, reason) for transfer in batch.transfers))
+        open_runs += _together(retries)
     return outcomes
+
+
+def _together(retries: Iterable[Retry]) -> list[Retry]:
+    """One retry for each tool and form: wget has a batch a transfer, and each wants its own."""
+    transfers: dict[tuple[Tool, Form], list[Transfer]] = {}
+    for retry in retries:
+        transfers.setdefault((retry.tool, retry.form), []).extend(retry.transfers)
+    return [Retry(tool, form, tuple(wanted)) for (tool, form), wanted in transfers.items()]
 
 
 async def _run(cluster: Cluster, source: Source, batch: Batch) -> ExecResult | ExecError | ClusterError:
@@ -132,13 +144,9 @@ async def resolve_in_pod(cluster: Cluster, source: Source, hosts: Sequence[str])
 
     Raises ExecError where the pod has neither getent nor python3, or no command may be run in it.
     """
-    try:
-        result = await _exec(cluster, source, getent_command(hosts))
-        if not is_missing(result.exit_code):
-            return getent_addresses(hosts, result.stdout.decode("utf-8", "replace"), result.exit_code)
-    except ExecError as error:
-        if not error.executable_missing:
-            raise
+    result = await _exec(cluster, source, getent_command(hosts))
+    if not is_missing(result.exit_code):
+        return getent_addresses(hosts, result.stdout.decode("utf-8", "replace"), result.exit_code)
     result = await _exec(cluster, source, python3_command(hosts))
     if is_missing(result.exit_code):
         raise ExecError(f"pod/{source.pod} has neither getent nor python3", executable_missing=True)
@@ -146,4 +154,10 @@ async def resolve_in_pod(cluster: Cluster, source: Source, hosts: Sequence[str])
 
 
 async def _exec(cluster: Cluster, source: Source, argv: Sequence[str]) -> ExecResult:
-    return await cluster.exec(source.namespace, source.pod, source.container, argv, timeout=LOOKUP_SECONDS)
+    """The result of one exec. A missing executable is a result, with the shell's code for it."""
+    try:
+        return await cluster.exec(source.namespace, source.pod, source.container, argv, timeout=LOOKUP_SECONDS)
+    except ExecError as error:
+        if not error.executable_missing:
+            raise
+        return ExecResult(b"", b"", COMMAND_MISSING)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
-from kubectl_extsvc.errors import ApiError, ExtsvcError, Refused, UsageError
+from kubectl_extsvc.errors import ApiError, ClusterError, ExtsvcError, Refused, UsageError
 from kubectl_extsvc.mesh.istio_version import version_of_istiod
 from kubectl_extsvc.model.alias import AddressTarget, AliasPort, Form, HostTarget, Intent, Target
-from kubectl_extsvc.model.marks import field_manager
+from kubectl_extsvc.model.marks import MANAGED_BY_LABEL, MANAGER, field_manager
 from kubectl_extsvc.model.plan import Action, Change, Plan
 from kubectl_extsvc.model.resources import (
     CONFIG_MAPS,
@@ -240,7 +240,7 @@ async def try_plan(cluster: Cluster, plan: Plan, manager: str) -> None:
             await cluster.delete(change.resource, change.ref.namespace, change.ref.name, uid=change.uid, dry_run=True)
         elif change.action is not Action.UNCHANGED:
             # Without ownerReferences: the Service's UID of a dry run is invented.
-            await cluster.apply(change.resource, change.wanted, field_manager=manager, dry_run=True)
+            await cluster.apply(change.resource, change.wanted, field_manager=manager, dry_run=True, force=change.force)
 
     async with anyio.create_task_group() as group:
         for change in plan.changes:
@@ -256,6 +256,7 @@ async def carry_out(cluster: Cluster, plan: Plan, intent: Intent, say: Callable[
     await try_plan(cluster, plan, manager)
     created: list[tuple[Change, str]] = []
     updated: list[Change] = []
+    unanswered: Change | None = None
     service_uid = next((change.uid for change in plan.changes if change.resource is SERVICES), "")
     try:
         for change in plan.changes:
@@ -266,9 +267,12 @@ async def carry_out(cluster: Cluster, plan: Plan, intent: Intent, say: Callable[
                 updated.append(change)
                 continue
             wanted = change.wanted if change.resource is SERVICES else with_owner(change.wanted, service_uid)
+            unanswered = change
             # The answer to a write must be known, or we could not take it back: an interruption waits for it.
             with anyio.CancelScope(shield=True):
-                uid = (await cluster.apply(change.resource, wanted, field_manager=manager)).object["metadata"]["uid"]
+                applied = await cluster.apply(change.resource, wanted, field_manager=manager, force=change.force)
+                uid = applied.object["metadata"]["uid"]
+            unanswered = None
             if change.action is Action.CREATE:
                 created.append((change, uid))
             else:
@@ -277,31 +281,64 @@ async def carry_out(cluster: Cluster, plan: Plan, intent: Intent, say: Callable[
                 service_uid = uid
             await anyio.lowlevel.checkpoint()
     except BaseException as error:
+        doubt = ""
         with anyio.CancelScope(shield=True), anyio.move_on_after(CLEANUP_SECONDS):
-            await _take_back(cluster, created, updated, say)
-        if isinstance(error, ApiError):
-            raise ApiError(f"{error}\n{_what_remains(updated)}", code=error.code, reason=error.reason,
-                           status=error.status) from error  # fmt: skip
+            if unanswered is not None and isinstance(error, ClusterError) and _may_have_been_done(error):
+                try:
+                    created += await _created_after_all(cluster, unanswered)
+                except ClusterError:
+                    doubt = f"{unanswered.ref} in namespace {unanswered.ref.namespace} may have been created"
+            await _take_back(cluster, created, say)
+        remains = _what_remains([*updated, *(change for change, _ in created)], doubt)
+        match error:
+            case ApiError():
+                raise ApiError(
+                    f"{error}\n{remains}", code=error.code, reason=error.reason, status=error.status
+                ) from error
+            case ClusterError():
+                raise ClusterError(f"{error}\n{remains}") from error
+        if updated or created:  # a cancellation has no message of its own
+            say(remains)
         raise
     return plan
 
 
-async def _take_back(
-    cluster: Cluster, created: Sequence[tuple[Change, str]], updated: Sequence[Change], say: Callable[[str], None]
-) -> None:
-    for change, uid in reversed(created):
+def _may_have_been_done(error: ClusterError) -> bool:
+    """No answer came, or one that leaves open what was done (a 504 of the API server)."""
+    return not isinstance(error, ApiError) or error.code >= 500
+
+
+async def _created_after_all(cluster: Cluster, change: Change) -> list[tuple[Change, str]]:
+    """The object with its UID, if a write whose answer was lost has created it."""
+    if change.action is not Action.CREATE:
+        return []
+    try:
+        there = await cluster.get(change.resource, change.ref.namespace, change.ref.name)
+    except ApiError as error:
+        if error.code != 404:
+            raise
+        return []
+    ours = (there["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL) == MANAGER
+    return [(change, there["metadata"]["uid"])] if ours else []
+
+
+async def _take_back(cluster: Cluster, created: list[tuple[Change, str]], say: Callable[[str], None]) -> None:
+    """Delete in reverse; what could not be deleted is left in created."""
+    for entry in reversed(tuple(created)):
+        change, uid = entry
         try:
             await cluster.delete(change.resource, change.ref.namespace, change.ref.name, uid=uid)
             say(f'{change.resource.qualified} "{change.ref.name}" taken back')
         except ExtsvcError as error:
-            if isinstance(error, ApiError) and error.code == 404:
-                continue  # went with its owner
-            say(f"could not take back {change.ref} in namespace {change.ref.namespace}: {error}")
-    if updated:
-        say(_what_remains(updated))
+            if not isinstance(error, ApiError) or error.code != 404:
+                say(f"could not take back {change.ref} in namespace {change.ref.namespace}: {error}")
+                continue
+            # A 404 went with its owner.
+        created.remove(entry)
 
 
-def _what_remains(updated: Sequence[Change]) -> str:
-    if not updated:
-        return "nothing was changed"
-    return "changed before the failure: " + ", ".join(f"{change.ref} {change.action}" for change in updated)
+def _what_remains(changes: Sequence[Change], doubt: str) -> str:
+    if not changes:
+        return doubt or "nothing was changed"
+    done = ", ".join(f"{change.ref} {change.action}" for change in changes)
+    return f"changed before the failure: {done}" + (f"; {doubt}" if doubt else "")

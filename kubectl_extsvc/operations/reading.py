@@ -11,6 +11,7 @@ from kubectl_extsvc.model.resources import (
     DESTINATION_RULES,
     ENDPOINT_SLICES,
     ISTIO_NETWORKING,
+    ISTIO_VERSIONS,
     PODS,
     SERVICE_ENTRIES,
     SERVICES,
@@ -27,8 +28,9 @@ WELL_KNOWN_CLIENTS = "app in (curl,sleep)"
 
 async def read_mesh(cluster: Cluster) -> Mesh:
     """Is there an Istio, and which version of its API is served?"""
-    versions = await cluster.served_versions(ISTIO_NETWORKING)
-    return Mesh(installed=bool(versions), api_version=versions[0] if versions else "")
+    served = await cluster.served_versions(ISTIO_NETWORKING)
+    newest = next((version for version in ISTIO_VERSIONS if version in served), "")
+    return Mesh(installed=bool(served), api_version=newest or next(iter(served), ""))
 
 
 async def read_snapshot(cluster: Cluster, namespace: str | None, *, mesh: Mesh | None = None) -> Snapshot:

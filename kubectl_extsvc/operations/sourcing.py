@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
-from kubectl_extsvc.errors import Refused, UsageError
+from kubectl_extsvc.errors import ApiError, ClusterError, Refused
 from kubectl_extsvc.mesh.sources import default_sources, sources_in
 from kubectl_extsvc.model.marks import MANAGER
 from kubectl_extsvc.model.resources import JOBS, PODS, WORKLOADS, Json, ObjectRef
@@ -23,7 +23,7 @@ class SourceWishes:
     """What the user said about where to look from."""
 
     named: tuple[tuple[str, str, str], ...] = ()
-    """(kind, name, namespace) of each --from; namespace "" is the command's."""
+    """(kind, name, namespace) of each --from; kind is pod or one of WORKLOADS, namespace "" is the command's."""
     selector: str = ""
     container: str = ""
     probe_pods: bool = False
@@ -78,17 +78,31 @@ async def _named_sources(cluster: Cluster, wishes: SourceWishes, namespace: str)
 
 async def _pod_of_workload(cluster: Cluster, kind: str, name: str, namespace: str) -> Json:
     """One running pod of a Deployment, StatefulSet, DaemonSet, ReplicaSet or Job: by its selector."""
-    resource = WORKLOADS.get(kind)
-    if resource is None:
-        raise UsageError(f"--from {kind}/{name}: use pod, {', '.join(sorted(WORKLOADS))}")
+    resource = WORKLOADS[kind]
     workload = await cluster.get(resource, namespace, name)
-    labels = workload.get("spec", {}).get("selector", {}).get("matchLabels", {})
-    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    selector = _selector(workload.get("spec", {}).get("selector") or {})
     listed = await cluster.list(PODS, namespace, label_selector=selector, field_selector="status.phase=Running")
     if not listed.items:
         raise Refused(f"{kind}/{name} in namespace {namespace} has no running pod to probe from")
     usable = {(source.namespace, source.pod) for source in sources_in(listed.items, everywhere=True)}
     return next((p for p in listed.items if (namespace, p["metadata"]["name"]) in usable), listed.items[0])
+
+
+def _selector(label_selector: Json) -> str:
+    """A metav1.LabelSelector as the words of a query (apimachinery pkg/apis/meta/v1/helpers.go)."""
+    words = [f"{key}={value}" for key, value in sorted((label_selector.get("matchLabels") or {}).items())]
+    for expression in label_selector.get("matchExpressions") or ():
+        key, values = expression["key"], ",".join(expression.get("values") or ())
+        match expression["operator"]:
+            case "In":
+                words.append(f"{key} in ({values})")
+            case "NotIn":
+                words.append(f"{key} notin ({values})")
+            case "Exists":
+                words.append(key)
+            case "DoesNotExist":
+                words.append(f"!{key}")
+    return ",".join(words)
 
 
 async def _selected_sources(cluster: Cluster, wishes: SourceWishes, namespaces: Sequence[str]) -> tuple[Source, ...]:
@@ -111,7 +125,7 @@ async def _selected_sources(cluster: Cluster, wishes: SourceWishes, namespaces: 
 def _with_container(source: Source, container: str) -> Source:
     if not container:
         return source
-    return Source(source.namespace, source.pod, container, source.mode, source.labels)
+    return replace(source, container=container)
 
 
 @asynccontextmanager
@@ -128,14 +142,25 @@ async def probe_pods(
     made: list[Json] = []
     try:
         for job in jobs:
-            made.append(await cluster.create(JOBS, job, MANAGER))  # noqa: PERF401 - what exists must be known if the next fails
+            # What exists must be known, if the next fails or we are interrupted.
+            with anyio.CancelScope(shield=True):
+                made.append(await cluster.create(JOBS, job, MANAGER))
+            await anyio.lowlevel.checkpoint()
         say(f"waiting for {' and '.join('job/' + job['metadata']['name'] for job in made)} in namespace {namespace}")
         yield await _ready(cluster, namespace, made, timeout)
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(30):
             for job in made:
-                metadata = job["metadata"]
-                await cluster.delete(JOBS, namespace, metadata["name"], uid=metadata["uid"])
+                await _remove(cluster, job["metadata"], say)
+
+
+async def _remove(cluster: Cluster, job: Json, say: Callable[[str], None]) -> None:
+    """Delete the Job of that metadata; it ends by itself if that fails, so that is only said."""
+    try:
+        await cluster.delete(JOBS, job["namespace"], job["name"], uid=job["uid"])
+    except ClusterError as error:
+        if not isinstance(error, ApiError) or error.code != 404:
+            say(f"could not remove job/{job['name']} in namespace {job['namespace']}: {error}")
 
 
 async def _ready(cluster: Cluster, namespace: str, jobs: Sequence[Json], timeout: float) -> Sources:

@@ -24,12 +24,12 @@ async def wait_until_known(
 ) -> None:
     """Look from the default sources until all is there. Raises TimedOut, with what is still missing."""
     wishes = VerifyWishes(names=(intent.name,))
-    sources = await find_sources(cluster, SourceWishes(), (intent.namespace,), mesh=mesh.installed)
-    if not sources.sources:
-        say(f"nothing to wait with: {'; '.join(sources.notes)}")
-        return
-    missing: list[str] = []
+    missing = ["no source could be looked from"]
     with anyio.move_on_after(seconds):
+        sources = await find_sources(cluster, SourceWishes(), (intent.namespace,), mesh=mesh.installed)
+        if not sources.sources:
+            say(f"nothing to wait with: {'; '.join(sources.notes)}")
+            return
         while True:
             snapshot = await read_snapshot(cluster, intent.namespace, mesh=mesh)
             alias = named_alias(snapshot, intent.namespace, intent.name)
@@ -52,7 +52,8 @@ def what_is_missing(report: Report, intent: Intent) -> list[str]:
 
 def _missing_at(source: SourceReport, intent: Intent) -> str:
     states = {result.stage: result.state for result in source.stages}
-    if states[Stage.NAME] in (StageState.PENDING, StageState.FAILED):
+    # A source that is not served is asked for the name alone; its stage is OK once the name is known.
+    if states[Stage.NAME] in (StageState.PENDING, StageState.FAILED, StageState.NOT_SERVED):
         return "the name does not resolve in"
     seen = source.observation
     if seen.source.mode is MeshMode.SIDECAR and intent.mesh and not _has_our_rule(seen, intent):

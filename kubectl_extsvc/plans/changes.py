@@ -1,6 +1,7 @@
 """What has to change so that the cluster is as wanted: wanted objects against those that are there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from kubectl_extsvc.errors import Refused
 from kubectl_extsvc.mesh.hosts import name_forms, resolve_host, service_fqdn
@@ -82,6 +83,9 @@ def plan_create(
     _refuse_other_routes(intent, wanted, virtual_services, cluster_domain)
 
     changes = [_change(planned, there.get(_planned_key(planned)), service, earlier == intent) for planned in wanted]
+    changes = [
+        replace(change, force=_takes_over(change, there, overwrite=overwrite, adopt=adopt)) for change in changes
+    ]
     kept = {_planned_key(planned) for planned in wanted}
     leftovers = [obj for key, obj in there.items() if key not in kept and _is_ours(obj, intent.name)]
     changes += _deletions(leftovers, f"was for an earlier intent of alias {intent.name}", APPLICATION_ORDER[::-1])
@@ -142,6 +146,17 @@ def _change(planned: Planned, live: Json | None, service: Json | None, same_inte
         why=planned.why,
         uid=live["metadata"].get("uid", "") if live else "",
     )
+
+
+def _takes_over(change: Change, there: Mapping[tuple[str, str], Json], *, overwrite: bool, adopt: bool) -> bool:
+    """May the fields that kubectl or others have set be ours? Only by the user's word, and never another alias's."""
+    live = there.get((change.ref.kind, change.ref.name))
+    if live is None:
+        return False
+    alias = (change.wanted or live)["metadata"]["labels"][ALIAS_LABEL]
+    if _is_ours(live, alias):
+        return overwrite
+    return adopt and _labels(live).get(MANAGED_BY_LABEL) != MANAGER
 
 
 def _deletions(objects: Sequence[Json], why: str, order: Sequence[str]) -> Iterator[Change]:

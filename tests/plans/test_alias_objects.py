@@ -80,7 +80,10 @@ def test_without_mesh_there_is_a_service_and_its_slice(intent_for: IntentFor, no
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": meta | {"name": "my-httpbin", "annotations": annotations_of(intent)},
-            "spec": {"ports": [{"name": "tls", "protocol": "TCP", "port": 443, "targetPort": 443}]},
+            "spec": {
+                "type": "ClusterIP",
+                "ports": [{"name": "tls", "protocol": "TCP", "port": 443, "targetPort": 443}],
+            },
         },
         {
             "apiVersion": "discovery.k8s.io/v1",
@@ -238,7 +241,7 @@ def test_each_family_has_a_slice_with_one_address_an_endpoint(
     families: dict[str, object],
 ) -> None:
     service, *endpoint_slices = manifests(intent_for(AddressTarget(addresses), "tls:443", mesh=False), no_istio)
-    assert {key: value for key, value in service["spec"].items() if key != "ports"} == families
+    assert {key: value for key, value in service["spec"].items() if key not in ("type", "ports")} == families
     assert {
         endpoint_slice["addressType"]: [endpoint["addresses"] for endpoint in endpoint_slice["endpoints"]]
         for endpoint_slice in endpoint_slices

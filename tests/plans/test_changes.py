@@ -269,6 +269,37 @@ def test_adopting_does_not_change_what_a_service_stands_for(
         plan_create(intent_for(HTTPBIN, "http:80"), istio, [foreign_service(**spec)], adopt=True)
 
 
+def test_fields_of_other_managers_are_taken_over_by_the_users_word_only(intent_for: IntentFor, istio: Mesh) -> None:
+    """Else server-side apply answers 409: kubectl's and a patch's fields belong to those managers."""
+    intent = intent_for(PAY_ADDRESS, "tls:443")
+    ours = live(intent, istio)
+    assert {change.force for change in plan_create(intent, istio, ours).changes} == {False}
+    assert {change.force for change in plan_create(intent, istio, ours, adopt=True).changes} == {False}
+    assert {change.force for change in plan_create(intent, istio, ours, overwrite=True).changes} == {True}
+    assert {change.force for change in plan_create(intent, istio, [], overwrite=True, adopt=True).changes} == {False}
+
+    foreign = plan_create(intent_for(HTTPBIN, "http:80"), istio, [foreign_service()], adopt=True)
+    assert [(change.ref.kind, change.force) for change in foreign.changes] == [
+        ("Service", True),
+        ("ServiceEntry", False),
+        ("DestinationRule", False),
+        ("VirtualService", False),
+    ]
+    ours[1]["metadata"]["labels"]["extsvc.dev/alias"] = "other"
+    siblings = plan_create(intent, istio, ours, overwrite=True, adopt=True)
+    assert [change.ref.kind for change in siblings.changes if not change.force] == [ours[1]["kind"]]
+
+
+def test_a_name_of_others_becomes_addresses(intent_for: IntentFor, no_istio: Mesh) -> None:
+    """The type is said: kubectl owns the field, and what an apply leaves out stays as others want it."""
+    plan = plan_create(
+        intent_for(PAY_ADDRESS, "http:80", mesh=False), no_istio, [foreign_service()], adopt=True, overwrite=True
+    )
+    service, endpoint_slice = plan.changes
+    assert service.wanted is not None
+    assert (service.force, service.wanted["spec"]["type"], endpoint_slice.force) == (True, "ClusterIP", False)
+
+
 def test_adopting_and_overwriting_never_takes_a_service_with_selector(intent_for: IntentFor, istio: Mesh) -> None:
     service = foreign_service(type="ClusterIP", selector={"app": "x"})
     with pytest.raises(Refused, match="has a selector"):

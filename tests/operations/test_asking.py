@@ -1,0 +1,202 @@
+"""Questions by exec: how many execs, by which tool, and what is made of a missing answer."""
+
+import json
+
+import pytest
+from worlds.fake_apiserver import status
+from worlds.fake_curl import Asked, Reply, curl, missing
+from worlds.object_store import LOST, ObjectStore, Printed, Program
+
+from kubectl_extsvc.cluster.client import Cluster
+from kubectl_extsvc.errors import ExecError
+from kubectl_extsvc.model.finding import Fact
+from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Transfer
+from kubectl_extsvc.model.snapshot import Unread
+from kubectl_extsvc.model.source import MeshMode, Source
+from kubectl_extsvc.operations.asking import ask, ask_all, resolve_in_pod
+from kubectl_extsvc.probes.batch import Limits
+
+WEB = Source("default", "web", "app", MeshMode.SIDECAR)
+CRON = Source("shop", "cron", "app", MeshMode.PLAIN)
+V4 = ("v4.channel.k8s.io",)
+LIMITS = Limits()
+
+
+def transfers(count: int) -> tuple[Transfer, ...]:
+    return tuple(
+        Transfer(f"t{number}", Purpose.ALIAS, Scheme.HTTP, f"a{number}.default.svc.cluster.local", 80)
+        for number in range(count)
+    )
+
+
+def statuses(outcomes: tuple[Outcome, ...]) -> list[tuple[str, int | str]]:
+    """Transfer → HTTP status, or why there is none."""
+    return [(o.transfer.id, o.status if isinstance(o, Answer) else o.reason) for o in outcomes]
+
+
+def by_number(asked: Asked) -> Reply:
+    """Status 200 + N for host aN."""
+    return Reply(200 + int(asked.url.split("//a")[1].split(".")[0]))
+
+
+def commands(store: ObjectStore) -> list[str]:
+    return [command for _, _, command in store.execs()]
+
+
+async def test_many_transfers_are_one_exec(store: ObjectStore, cluster: Cluster) -> None:
+    store.on_exec("default/web", {"app": curl(by_number)})
+
+    outcomes = await ask(cluster, WEB, transfers(60), LIMITS)
+
+    assert statuses(outcomes) == [(f"t{number}", 200 + number) for number in range(60)]
+    assert store.execs() == [("web", "app", "curl")]
+
+
+async def test_without_transfers_nothing_is_run(store: ObjectStore, cluster: Cluster) -> None:
+    assert await ask(cluster, WEB, (), LIMITS) == ()
+    assert store.server.requests == []
+
+
+def python3(argv: list[str], stdin: bytes) -> Printed:
+    """What our program prints in an image that has only python3: a line for each transfer."""
+    if argv[0] != "python3":
+        return missing(argv[0])
+    question = json.loads(stdin.splitlines()[1])
+    fields = {"exit": 0, "error": "", "status": 204, "version": "1.1", "ip": "203.0.113.10", "port": 80,
+              "times": [0.1, 0.2, 0, 0.3, 0.4], "headers": [], "body": ""}  # fmt: skip
+    lines = (f"{question['token']} {json.dumps({'place': n, **fields})}\n" for n in range(len(question["transfers"])))
+    return "".join(lines).encode(), b"", 0
+
+
+async def test_without_curl_python3_is_asked_once_for_all(store: ObjectStore, cluster: Cluster) -> None:
+    store.on_exec("default/web", {"app": python3})
+
+    outcomes = await ask(cluster, WEB, transfers(9), LIMITS)
+
+    assert statuses(outcomes) == [(f"t{number}", 204) for number in range(9)]
+    assert commands(store) == ["curl", "python3"]
+
+
+def busybox(argv: list[str], stdin: bytes) -> Printed:
+    """wget of busybox 1.37: it knows none of GNU's long options, and prints headers to stderr."""
+    if argv[0] != "wget":
+        return missing(argv[0])
+    if "--no-config" in argv:
+        return b"", b"wget: unrecognized option: no-config\nBusyBox v1.37.0 (2025-08-05) multi-call binary.\n", 1
+    return b"", b"Connecting to a (203.0.113.10:80)\n  HTTP/1.1 206 Partial\n  Server: x\n  \n", 0
+
+
+async def test_without_curl_and_python3_wget_answers_however_many_transfers(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    store.on_exec("default/web", {"app": busybox})
+
+    outcomes = await ask(cluster, WEB, transfers(12), LIMITS)
+
+    assert statuses(outcomes) == [(f"t{number}", 206) for number in range(12)]
+    assert commands(store) == ["curl", "python3"] + ["wget"] * 24
+
+
+async def test_without_any_tool_the_reason_names_them_and_a_flag(store: ObjectStore, cluster: Cluster) -> None:
+    store.on_exec("default/web", {"app": lambda argv, stdin: missing(argv[0])})
+
+    outcomes = await ask(cluster, WEB, transfers(2), LIMITS)
+
+    said = "none of curl, python3, wget is in this container; choose another source with --from, or use --probe-pods"
+    assert outcomes == tuple(NoAnswer(transfer, said) for transfer in transfers(2))
+
+
+async def test_a_server_that_cannot_end_stdin_gets_arguments(store: ObjectStore, cluster: Cluster) -> None:
+    store.on_exec("default/web", {"app": curl(by_number)}, V4)
+
+    outcomes = await ask(cluster, WEB, transfers(40), LIMITS)
+
+    assert statuses(outcomes) == [(f"t{number}", 200 + number) for number in range(40)]
+    first, *later = [seen for seen in store.server.requests if "Upgrade" in seen.headers]
+    assert ("stdin", "true") in first.query
+    assert all(("stdin", "false") in seen.query and ("command", "-K") not in seen.query for seen in later)
+    assert 1 < len(later) < 8
+    assert max(len(str(seen.query)) for seen in later) < 16_000
+
+
+async def test_such_a_server_and_no_curl_leave_wget(store: ObjectStore, cluster: Cluster) -> None:
+    store.on_exec("default/web", {"app": busybox}, V4)
+
+    assert statuses(await ask(cluster, WEB, transfers(2), LIMITS)) == [("t0", 206), ("t1", 206)]
+
+
+async def test_a_forbidden_exec_names_the_verbs(store: ObjectStore, cluster: Cluster) -> None:
+    said = 'pods "web" is forbidden: User "u" cannot get resource "pods/exec" in API group ""'
+    store.server.on("GET", "/api/v1/namespaces/default/pods/web/exec", status(403, "Forbidden", said))
+
+    outcomes = await ask(cluster, WEB, transfers(1), LIMITS)
+
+    assert outcomes == (NoAnswer(transfers(1)[0], f"{said} (needs get and create on pods/exec)"),)
+
+
+async def test_a_lost_status_is_no_answer_and_never_a_pass(store: ObjectStore, cluster: Cluster) -> None:
+    store.on_exec("default/web", {"app": lambda argv, stdin: (b"", b"", LOST)})
+
+    outcomes = await ask(cluster, WEB, transfers(1), LIMITS)
+
+    said = "the stream to curl was lost before it answered; run the command again"
+    assert outcomes == (NoAnswer(transfers(1)[0], said),)
+
+
+async def test_what_was_said_before_the_status_was_lost_counts(store: ObjectStore, cluster: Cluster) -> None:
+    whole = curl(by_number)
+
+    def torn(argv: list[str], stdin: bytes) -> Printed:
+        stdout, stderr, _ = whole(argv, stdin)
+        return stdout[: len(stdout) // 2 + 40], stderr, LOST
+
+    store.on_exec("default/web", {"app": torn})
+
+    outcomes = await ask(cluster, WEB, transfers(2), LIMITS)
+
+    assert [isinstance(outcome, Answer) for outcome in outcomes] == [True, False]
+
+
+async def test_sources_are_asked_at_once_and_the_plain_one_looks_up(store: ObjectStore, cluster: Cluster) -> None:
+    def plain(argv: list[str], stdin: bytes) -> Printed:
+        if argv[0] == "getent":
+            return b"127.249.0.0 STREAM\n203.0.113.20 STREAM api\n203.0.113.20 DGRAM\n127.249.0.1 STREAM\n", b"", 0
+        return curl(by_number)(argv, stdin)
+
+    store.on_exec("default/web", {"app": curl(by_number)})
+    store.on_exec("shop/cron", {"app": plain})
+
+    replies = await ask_all(cluster, {WEB: transfers(2), CRON: transfers(1)}, ("api.pay.example",), LIMITS)
+
+    assert sorted(replies.outcomes) == [("default/web", "t0"), ("default/web", "t1"), ("shop/cron", "t0")]
+    assert (replies.resolved, replies.unread) == ({"api.pay.example": ("203.0.113.20",)}, {})
+    assert sorted(store.execs()) == [("cron", "app", "curl"), ("cron", "app", "getent"), ("web", "app", "curl")]
+
+
+def only(name: str, printed: Printed) -> Program:
+    return lambda argv, stdin: printed if argv[0] == name else missing(argv[0])
+
+
+async def test_without_getent_python3_looks_up(store: ObjectStore, cluster: Cluster) -> None:
+    store.on_exec("shop/cron", {"app": only("python3", (b'["203.0.113.20", "2001:db8::1"]\n', b"", 0))})
+
+    found = await resolve_in_pod(cluster, CRON, ("api.pay.example",))
+
+    assert found == {"api.pay.example": ("203.0.113.20", "2001:db8::1")}
+
+
+async def test_without_both_the_lookup_is_unread_and_the_probes_count(store: ObjectStore, cluster: Cluster) -> None:
+    store.on_exec("shop/cron", {"app": curl(by_number)})
+
+    replies = await ask_all(cluster, {CRON: transfers(1)}, ("api.pay.example",), LIMITS)
+
+    reason = "pod/cron has neither getent nor python3"
+    assert replies.unread == {Fact.RESOLUTION: Unread(Fact.RESOLUTION, reason, "a source with getent or python3")}
+    assert statuses(tuple(replies.outcomes.values())) == [("t0", 200)]
+
+
+async def test_a_lookup_that_may_not_run_is_raised(store: ObjectStore, cluster: Cluster) -> None:
+    store.server.on("GET", "/api/v1/namespaces/shop/pods/cron/exec", status(403, "Forbidden", "no exec for you"))
+
+    with pytest.raises(ExecError, match=r"^no exec for you$"):
+        await resolve_in_pod(cluster, CRON, ("api.pay.example",))
