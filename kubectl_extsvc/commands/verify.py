@@ -114,13 +114,11 @@ async def _verify(cluster: "Cluster", args: Namespace) -> int:
 
 async def verify_and_show(cluster: "Cluster", args: Namespace, names: tuple[str, ...], *, timeout: float) -> int:
     """Verify, print the report, and give the exit code. args may be those of create, which lack verify's flags."""
-    from kubectl_extsvc.operations.deadline import deadline
     from kubectl_extsvc.operations.verifying import verify
     from kubectl_extsvc.output import REPORT_FORMATS, Style
 
     wishes = verify_wishes(args, names)
-    async with deadline(timeout, "verify"):
-        report = await verify(cluster, wishes, say)
+    report = await verify(cluster, wishes, say, timeout)
     output = getattr(args, "output", "") or "text"
     style = Style(color=wants_color(args), ascii=not _speaks_unicode(), width=None)
     print(REPORT_FORMATS[output](report, style), end="")

@@ -18,6 +18,7 @@ from kubectl_extsvc.model.resources import (
     PODS,
     SERVICE_ENTRIES,
     SERVICES,
+    SIDECARS,
     VIRTUAL_SERVICES,
     Json,
     Resource,
@@ -33,6 +34,7 @@ from kubectl_extsvc.plans.naming import alias_name, default_alias_name, export_t
 from kubectl_extsvc.plans.ports import default_ports, parse_ports, port_warnings
 from kubectl_extsvc.plans.tls import TlsWishes, parse_tls_mode, resolve_tls
 
+REGISTRY_ONLY = "REGISTRY_ONLY"
 CLEANUP_SECONDS = 30.0
 """Longest time that taking back may last once the command itself is cancelled."""
 
@@ -172,10 +174,19 @@ async def read_mesh_with_version(cluster: Cluster) -> Mesh:
 async def _lets_out_only_what_is_registered(
     cluster: Cluster, intent: Intent, mesh: Mesh, say: Callable[[str], None]
 ) -> bool:
-    """outboundTrafficPolicy REGISTRY_ONLY of the mesh; asked only where an object depends on it."""
+    """Is the outbound traffic policy of the namespace REGISTRY_ONLY? Asked only where an object depends on it.
+
+    The namespace's own Sidecar decides, else the root namespace's, else the mesh configuration
+    (istio pilot/pkg/model/sidecar.go, initSidecarScopes).
+    """
     if not intent.mesh or intent.form is Form.ENDPOINTS or all(port.protocol.is_http for port in intent.ports):
         return False
     try:
+        for namespace in dict.fromkeys((intent.namespace, mesh.root_namespace)):
+            sidecars = await cluster.list(SIDECARS.at_version(mesh.api_version), namespace)
+            mode = next((mode for sidecar in sidecars.items if (mode := _policy_for_all(sidecar))), "")
+            if mode:
+                return mode == REGISTRY_ONLY
         config_map = await cluster.get(CONFIG_MAPS, mesh.root_namespace, "istio")
     except ApiError as error:
         say(f"Warning: the mesh's outbound traffic policy could not be read, ALLOW_ANY is assumed: {error}")
@@ -183,7 +194,15 @@ async def _lets_out_only_what_is_registered(
     import yaml
 
     policy = (yaml.safe_load(config_map.get("data", {}).get("mesh", "")) or {}).get("outboundTrafficPolicy") or {}
-    return bool(policy.get("mode") == "REGISTRY_ONLY")
+    return bool(policy.get("mode") == REGISTRY_ONLY)
+
+
+def _policy_for_all(sidecar: Json) -> str:
+    """Outbound policy that a Sidecar sets for all workloads of its namespace, "" if it sets none for all."""
+    spec = sidecar.get("spec") or {}
+    if spec.get("workloadSelector"):
+        return ""
+    return str((spec.get("outboundTrafficPolicy") or {}).get("mode") or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Everything that is read of a cluster for a verdict, at once."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import anyio
 
@@ -43,17 +44,22 @@ async def read_snapshot(cluster: Cluster, namespace: str | None, *, mesh: Mesh |
     unread: dict[str, Unread] = {}
     seen_mesh = mesh
 
-    async def read(resource: Resource, where: str | None, label_selector: str = "") -> None:
+    async def read(resource: Resource, where: str | None) -> None:
         try:
-            listed = await cluster.list(resource, where, label_selector=label_selector)
+            found[resource.plural] = (await cluster.list(resource, where)).items
         except ApiError as error:
             if resource is SERVICES or error.code not in (403, 404):
                 raise
             unread[resource.plural] = Unread(
                 what=_qualified(resource), reason=str(error), unlock=f"list {_qualified(resource)}"
             )
-        else:
-            found[resource.plural] = tuple(listed.items)
+            if where is None and namespace is not None and error.code == 403:
+                # Not all that may decide, so it stays unread; but what was made for the alias is likely here.
+                await read_own(resource, namespace)
+
+    async def read_own(resource: Resource, where: str) -> None:
+        with suppress(ApiError):
+            found[resource.plural] = (await cluster.list(resource, where)).items
 
     async def read_istio() -> None:
         nonlocal seen_mesh

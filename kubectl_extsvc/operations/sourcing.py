@@ -10,11 +10,12 @@ from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError, ClusterError, Refused
 from kubectl_extsvc.mesh.sources import default_sources, sources_in
 from kubectl_extsvc.model.marks import MANAGER
-from kubectl_extsvc.model.resources import JOBS, PODS, WORKLOADS, Json, ObjectRef
+from kubectl_extsvc.model.resources import JOBS, NAMESPACES, PODS, WORKLOADS, Json, ObjectRef
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.reading import read_pods
 
+NOT_INJECTED = "Istio put no sidecar into the probe pod that asked for one; is injection off, or of another revision?"
 HOW_TO_GET_SOURCES = "use --probe-pods for a throw-away pair, or --from pod/NAME.NAMESPACE"
 
 
@@ -138,7 +139,8 @@ async def probe_pods(
     """
     from kubectl_extsvc.plans.probe_pods import probe_jobs
 
-    jobs = probe_jobs(namespace, image=image, sidecar=mesh)
+    revision = await _revision_of(cluster, namespace) if mesh else ""
+    jobs = probe_jobs(namespace, image=image, sidecar=mesh, revision=revision)
     made: list[Json] = []
     try:
         for job in jobs:
@@ -152,6 +154,15 @@ async def probe_pods(
         with anyio.CancelScope(shield=True), anyio.move_on_after(30):
             for job in made:
                 await _remove(cluster, job["metadata"], say)
+
+
+async def _revision_of(cluster: Cluster, namespace: str) -> str:
+    """The istio.io/rev that a namespace asks for, "" for the default injector or if it may not be read."""
+    try:
+        found = await cluster.get(NAMESPACES, "", namespace)
+    except ApiError:
+        return ""
+    return str((found["metadata"].get("labels") or {}).get("istio.io/rev", ""))
 
 
 async def _remove(cluster: Cluster, job: Json, say: Callable[[str], None]) -> None:
@@ -172,7 +183,8 @@ async def _ready(cluster: Cluster, namespace: str, jobs: Sequence[Json], timeout
             listed = (await cluster.list(PODS, namespace, label_selector=selector)).items
             sources = sources_in(listed, everywhere=True)
             if len(sources) == len(jobs):
-                return Sources(sources)
+                without = len(jobs) > 1 and all(source.mode is not MeshMode.SIDECAR for source in sources)
+                return Sources(sources, (NOT_INJECTED,) if without else ())
             await anyio.sleep(0.3)
     states = "; ".join(sorted(_state(pod) for pod in listed)) or "no pod was made (see kubectl describe job)"
     raise Refused(f"the probe pods were not ready within {timeout:g} s: {states}")

@@ -4,6 +4,7 @@ Reads run at once; then, at once again, one exec of questions in each source, on
 one lookup of the outside names. Execs grow with sources and reads with kinds, neither with aliases.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -13,15 +14,17 @@ from datetime import UTC, datetime
 import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
-from kubectl_extsvc.errors import ApiError
+from kubectl_extsvc.errors import ApiError, TimedOut, UsageError
 from kubectl_extsvc.mesh.aliases import NotAnAlias, aliases_in, find_alias
 from kubectl_extsvc.mesh.contracts import contract
 from kubectl_extsvc.mesh.destination_rules import decision_for
 from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig
+from kubectl_extsvc.mesh.hosts import covers, resolve_host
 from kubectl_extsvc.mesh.outbound_request import OutboundRequest, RequestKind
 from kubectl_extsvc.mesh.routing import route_of
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort
 from kubectl_extsvc.model.finding import Fact, Severity
+from kubectl_extsvc.model.marks import private_host
 from kubectl_extsvc.model.observation import AccessLogLine, Case, Contract, Observation, Stage, StageState
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Transfer
 from kubectl_extsvc.model.report import AliasReport, Report, SourceReport
@@ -35,7 +38,7 @@ from kubectl_extsvc.operations.reading import read_snapshot, with_labels
 from kubectl_extsvc.operations.sourcing import HOW_TO_GET_SOURCES, Sources, SourceWishes, find_sources, probe_pods
 from kubectl_extsvc.probes.access_log import line_about
 from kubectl_extsvc.probes.batch import Limits
-from kubectl_extsvc.probes.questions import transfers
+from kubectl_extsvc.probes.questions import SAFE_METHODS, transfers
 from kubectl_extsvc.rules import judge
 from kubectl_extsvc.rules.stages import first_difference, stages_of
 from kubectl_extsvc.rules.tls_summary import tls_summary
@@ -47,6 +50,8 @@ PUSH_SECONDS = 2.0
 """For how long the same findings must be seen of young objects: a push to the proxies takes 0.2 to 0.7 s."""
 LOOK_AGAIN_SECONDS = 0.5
 PROBE_PODS_SECONDS = 60.0
+PROBE_PODS_SHARE = 0.8
+"""Of the time of the whole command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +81,65 @@ class Question:
     transfers: tuple[Transfer, ...]
 
 
-async def verify(cluster: Cluster, wishes: VerifyWishes, say: Callable[[str], None]) -> Report:
-    """The report on the aliases that were asked for. Raises ApiError (NotFound) if one is not there."""
+async def verify(
+    cluster: Cluster, wishes: VerifyWishes, say: Callable[[str], None], seconds: float = math.inf
+) -> Report:
+    """The report on the aliases that were asked for; the last one, if something young is still settling at the end.
+
+    Raises ApiError (NotFound) if an alias is not there, TimedOut if the time was too short for any report.
+    """
     begun = time.monotonic()
+    report: Report | None = None
+
+    def take(seen: Report) -> None:
+        nonlocal report
+        report = replace(seen, seconds=time.monotonic() - begun)
+
+    with anyio.move_on_after(seconds):
+        await _look_until_settled(cluster, wishes, say, seconds, take)
+    if report is None:
+        raise TimedOut(f"verify did not end within {seconds:g} s; use --timeout to give it more")
+    return report
+
+
+async def _look_until_settled(
+    cluster: Cluster,
+    wishes: VerifyWishes,
+    say: Callable[[str], None],
+    seconds: float,
+    take: Callable[[Report], None],
+) -> None:
+    """Give each report to take: the first, and others as long as what is wrong may only be young."""
     namespace = None if wishes.all_namespaces else cluster.namespace
     snapshot = await read_snapshot(cluster, namespace)
     aliases = await _chosen(cluster, snapshot, namespace, wishes)
     namespaces = tuple(dict.fromkeys(alias.namespace for alias in aliases))
     async with AsyncExitStack() as stack:
         if wishes.sources.probe_pods:
-            sources = await stack.enter_async_context(
-                probe_pods(
-                    cluster,
-                    namespaces[0],
-                    image=wishes.sources.image,
-                    mesh=snapshot.mesh.installed,
-                    timeout=PROBE_PODS_SECONDS,
-                    say=say,
-                )
+            pods = probe_pods(
+                cluster,
+                namespaces[0],
+                image=wishes.sources.image,
+                mesh=snapshot.mesh.installed,
+                # What keeps the pods from being ready must be said before our own time is up.
+                timeout=min(PROBE_PODS_SECONDS, seconds * PROBE_PODS_SHARE),
+                say=say,
             )
+            sources = await stack.enter_async_context(pods)
         else:
             sources = await find_sources(cluster, wishes.sources, namespaces, mesh=snapshot.mesh.installed)
-        seen, seen_since = frozenset[tuple[str, Stage]](), begun
+        seen, seen_since = frozenset[tuple[str, Stage]](), time.monotonic()
         while True:
             report = await observe(cluster, wishes, snapshot, aliases, sources)
+            take(report)
             now, found_now = time.monotonic(), _what_is_wrong(report)
             if found_now != seen:
                 seen, seen_since = found_now, now
             # DNS answers are cached for 5 to 30 s, so what is wrong with a name may last longer than a push.
             of_names = any(stage in (Stage.NAME, Stage.DNS) for _, stage in found_now)
-            if not found_now or _settled(aliases, snapshot) or (now - seen_since >= PUSH_SECONDS and not of_names):
-                return replace(report, seconds=now - begun)
+            lasting = now - seen_since >= PUSH_SECONDS and not of_names
+            if not found_now or lasting or wishes.method not in SAFE_METHODS or _settled(aliases, snapshot):
+                return
             await anyio.sleep(LOOK_AGAIN_SECONDS)
             snapshot = await read_snapshot(cluster, namespace, mesh=snapshot.mesh)
             aliases = await _chosen(cluster, snapshot, namespace, wishes)
@@ -143,16 +176,29 @@ def _what_is_wrong(report: Report) -> frozenset[tuple[str, Stage]]:
 
 
 def _settled(aliases: Sequence[Alias], snapshot: Snapshot) -> bool:
-    """No object is so young that a look a moment later may be another."""
+    """No object about the aliases is so young that a look a moment later may be another."""
     now = datetime.now(UTC)
+    hosts = {host for alias in aliases for host in _hosts_of(alias, snapshot)}
     objects: tuple[Json, ...] = (*snapshot.destination_rules, *snapshot.virtual_services, *snapshot.service_entries)
+    about_them = (obj for obj in objects if _is_about(obj, hosts, snapshot.cluster_domain))
     born = [
         *(alias.created_at for alias in aliases),
-        *(obj["metadata"].get("creationTimestamp", "") for obj in objects),
+        *(obj["metadata"].get("creationTimestamp", "") for obj in about_them),
     ]
     ages = [(now - datetime.fromisoformat(moment)).total_seconds() for moment in born if moment]
     # A cluster whose clock is ahead of ours has objects of a negative age: they are not waited for.
     return not any(0 <= age < SETTLING_SECONDS for age in ages)
+
+
+def _hosts_of(alias: Alias, snapshot: Snapshot) -> tuple[str, ...]:
+    return (alias.fqdn(snapshot.cluster_domain), private_host(alias.name, alias.namespace), alias.host)
+
+
+def _is_about(obj: Json, hosts: set[str], cluster_domain: str) -> bool:
+    """One of its hosts, short or with a wildcard, covers one of these."""
+    spec, namespace = obj.get("spec") or {}, obj["metadata"].get("namespace", "")
+    patterns = [resolve_host(host, namespace, cluster_domain) for host in (spec.get("hosts") or [spec.get("host", "")])]
+    return any(pattern and covers(pattern, host) for pattern in patterns for host in hosts if host)
 
 
 async def observe(
@@ -213,6 +259,9 @@ async def observe(
 
 def _question(alias: Alias, port: AliasPort, source: Source, snapshot: Snapshot, wishes: VerifyWishes) -> Question:
     spoken = contract(alias, port, source, snapshot)
+    if spoken.served and spoken.originates and any(name.lower() == "host" for name, _ in wishes.headers):
+        raise UsageError(f"--header Host would lead past the VirtualService that gives alias {alias.name} its TLS; "
+                         "leave it out, or verify other aliases")  # fmt: skip
     asked = transfers(
         alias,
         port,

@@ -6,7 +6,7 @@ import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import TimedOut
-from kubectl_extsvc.model.alias import Intent
+from kubectl_extsvc.model.alias import Form, Intent
 from kubectl_extsvc.model.observation import Observation, Stage, StageState
 from kubectl_extsvc.model.report import Report, SourceReport
 from kubectl_extsvc.model.route import Route
@@ -63,6 +63,8 @@ def _missing_at(source: SourceReport, intent: Intent) -> str:
 
 def _has_our_rule(seen: Observation, intent: Intent) -> bool:
     """Its route leads to a cluster that our DestinationRule made, or no rule of ours is meant to apply."""
+    if intent.form is Form.EXTERNAL_NAME and not seen.port.protocol.is_http:
+        return True  # passes through
     if seen.decision is not None and (seen.decision.rule is None or seen.decision.rule.name != intent.name):
         return True
     if not isinstance(seen.route, Route):

@@ -7,6 +7,9 @@ from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, AppProto
 from kubectl_extsvc.model.observation import Contract
 from kubectl_extsvc.model.probe import Purpose, Scheme, Transfer
 
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+"""Methods that may be sent once more than asked for (RFC 9110, 9.2.1)."""
+
 
 def transfers(
     alias: Alias,
@@ -48,7 +51,8 @@ def transfers(
     calls = [call]
     # Where the sidecar originates TLS, a Host that the mesh does not know would take the request past the rule.
     host_is_free = not any(key.lower() == "host" for key, _ in headers)
-    if call.scheme is Scheme.HTTP and alias.host and host_is_free and not contract.originates:
+    may_repeat = method in SAFE_METHODS
+    if call.scheme is Scheme.HTTP and alias.host and host_is_free and may_repeat and not contract.originates:
         calls.append(
             replace(
                 call,

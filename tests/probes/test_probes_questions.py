@@ -21,7 +21,7 @@ SECRET = (("Authorization", "Bearer x"),)
 
 
 def test_http_is_asked_with_the_aliass_and_with_the_targets_host() -> None:
-    found = transfers(OUTSIDE, HTTP, BY_HTTP, path="/get", method="PUT", headers=SECRET, want_body=True)
+    found = transfers(OUTSIDE, HTTP, BY_HTTP, path="/get", method="OPTIONS", headers=SECRET, want_body=True)
     assert found == (
         Transfer(
             "shop/my-pay:80/alias",
@@ -30,7 +30,7 @@ def test_http_is_asked_with_the_aliass_and_with_the_targets_host() -> None:
             FQDN,
             80,
             path="/get",
-            method="PUT",
+            method="OPTIONS",
             headers=SECRET,
             want_body=True,
         ),
@@ -41,11 +41,16 @@ def test_http_is_asked_with_the_aliass_and_with_the_targets_host() -> None:
             HOST,
             80,
             path="/get",
-            method="PUT",
+            method="OPTIONS",
             headers=SECRET,
             connect_to=FQDN,
         ),
     )
+
+
+def test_what_may_change_something_is_asked_once() -> None:
+    found = transfers(OUTSIDE, HTTP, BY_HTTP, method="POST")
+    assert [(transfer.purpose, transfer.method) for transfer in found] == [(Purpose.ALIAS, "POST")]
 
 
 def test_a_host_header_of_the_users_leaves_nothing_to_compare() -> None:
