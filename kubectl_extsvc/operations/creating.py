@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
-from kubectl_extsvc.errors import ApiError, ClusterError, ExtsvcError, Refused, UsageError
+from kubectl_extsvc.errors import ApiError, ClusterError, ExtsvcError, Refused, UsageError, cause_of
 from kubectl_extsvc.mesh.istio_version import version_of_istiod
 from kubectl_extsvc.model.alias import AddressTarget, AliasPort, Form, HostTarget, Intent, Target
 from kubectl_extsvc.model.marks import MANAGED_BY_LABEL, MANAGER, field_manager
@@ -35,6 +35,7 @@ from kubectl_extsvc.plans.ports import default_ports, parse_ports, port_warnings
 from kubectl_extsvc.plans.tls import TlsWishes, parse_tls_mode, resolve_tls
 
 REGISTRY_ONLY = "REGISTRY_ONLY"
+CONFLICT = 409
 CLEANUP_SECONDS = 30.0
 """Longest time that taking back may last once the command itself is cancelled."""
 
@@ -252,7 +253,7 @@ async def _all_or_namespace(cluster: Cluster, resource: Resource, namespace: str
 
 
 async def try_plan(cluster: Cluster, plan: Plan, manager: str) -> None:
-    """Ask the server to do all of it in a dry run, at once. Raises its first refusal."""
+    """Ask the server to do all of it in a dry run, at once. Raises its first refusal, with what to do next."""
 
     async def attempt(change: Change) -> None:
         if change.wanted is None:
@@ -261,9 +262,17 @@ async def try_plan(cluster: Cluster, plan: Plan, manager: str) -> None:
             # Without ownerReferences: the Service's UID of a dry run is invented.
             await cluster.apply(change.resource, change.wanted, field_manager=manager, dry_run=True, force=change.force)
 
-    async with anyio.create_task_group() as group:
-        for change in plan.changes:
-            group.start_soon(attempt, change)
+    try:
+        async with anyio.create_task_group() as group:
+            for change in plan.changes:
+                group.start_soon(attempt, change)
+    except* ApiError as refusals:
+        error = cause_of(refusals)
+        assert isinstance(error, ApiError)
+        advice = "nothing was changed"
+        if error.code == CONFLICT and f'"{MANAGER}:' not in str(error):
+            advice += ". Use --overwrite to take these fields over."
+        raise ApiError(f"{error}\n{advice}", code=error.code, reason=error.reason, status=error.status) from error
 
 
 async def carry_out(cluster: Cluster, plan: Plan, intent: Intent, say: Callable[[str], None]) -> Plan:

@@ -263,11 +263,28 @@ def _refuse_foreign(intent: Intent, objects: Sequence[Json], adopt: bool) -> Non
         foreign = not _is_ours(obj, intent.name)
         if foreign and not adopt:
             raise Refused(f"{_whose(obj)}; {_NOT_CHANGED}. Use --adopt to take it over.")
-        if foreign and obj["kind"] == "Service" and obj["spec"].get("selector"):
-            raise Refused(f"{_whose(obj)} and has a selector, so it is not an alias; {_NOT_CHANGED}")
+        if foreign and obj["kind"] == "Service":
+            _refuse_selector(intent, obj)
         if obj["metadata"].get("deletionTimestamp"):
             ref = ObjectRef.of(obj)
             raise Refused(f'{ref} in namespace "{ref.namespace}" is being deleted; {_NOT_CHANGED}. Try again later.')
+
+
+def _refuse_selector(intent: Intent, service: Json) -> None:
+    """A selector makes a Service one of pods, but means nothing for an ExternalName.
+
+    There kubectl create service externalname writes one all the same (kubectl pkg/cmd/create/create_service.go).
+    """
+    if not service["spec"].get("selector"):
+        return
+    if service["spec"].get("type") != "ExternalName":
+        raise Refused(f"{_whose(service)} and has a selector, so it is not an alias; {_NOT_CHANGED}")
+    if intent.form is Form.ENDPOINTS:
+        patch = """'{"spec":{"selector":null}}'"""
+        raise Refused(
+            f"{_whose(service)} and has a selector, by which Kubernetes would write endpoints of its own; "
+            f"{_NOT_CHANGED}. First: kubectl patch service {intent.name} -n {intent.namespace} --type=merge -p {patch}"
+        )
 
 
 def _refuse_other_intent(intent: Intent, service: Json, earlier: Intent | None, overwrite: bool) -> None:

@@ -300,6 +300,14 @@ def test_a_name_of_others_becomes_addresses(intent_for: IntentFor, no_istio: Mes
     assert (service.force, service.wanted["spec"]["type"], endpoint_slice.force) == (True, "ClusterIP", False)
 
 
+def test_the_selector_that_kubectl_gives_an_external_name_is_no_hindrance(intent_for: IntentFor, istio: Mesh) -> None:
+    service = foreign_service(selector={"app": "my-httpbin"})
+    plan = plan_create(intent_for(HTTPBIN, "http:80"), istio, (service,), adopt=True)
+    assert plan.changes[0].action is Action.CONFIGURE
+    with pytest.raises(Refused, match=r"First: kubectl patch service my-httpbin -n default --type=merge"):
+        plan_create(intent_for(PAY_ADDRESS, "tls:443"), istio, (service,), adopt=True, overwrite=True)
+
+
 def test_adopting_and_overwriting_never_takes_a_service_with_selector(intent_for: IntentFor, istio: Mesh) -> None:
     service = foreign_service(type="ClusterIP", selector={"app": "x"})
     with pytest.raises(Refused, match="has a selector"):
