@@ -151,10 +151,12 @@ class _AliasObjects:
 
     def selectorless_service(self) -> Planned:
         spec: Json = {
+            # Said aloud: where an ExternalName Service of others is taken over, a default would leave it as it is.
+            "type": "ClusterIP",
             "ports": [
                 {"name": port.name, "protocol": "TCP", "port": port.number, "targetPort": port.target_port}
                 for port in self.intent.ports
-            ]
+            ],
         }
         families = sorted(self._families())
         # A Service gets the cluster's first family only, and kube-proxy looks at slices of the Service's families.

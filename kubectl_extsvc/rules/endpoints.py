@@ -111,7 +111,7 @@ def port_name_differs(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.ENDPOINTS,
     needs={Fact.RESOLUTION},
-    uses={Fact.PROBES, Fact.PROXY},
+    uses={Fact.ENDPOINT_SLICES, Fact.PROBES, Fact.PROXY},
 )
 def stale_addresses(case: Case) -> Iterable[Finding]:
     """None of the alias's addresses is among those that its host has now.
@@ -155,7 +155,14 @@ def stale_addresses(case: Case) -> Iterable[Finding]:
     )
 
 
-@rule("XS0204", "One address of several does not answer", Severity.ERROR, Stage.ENDPOINTS, needs={Fact.PROBES})
+@rule(
+    "XS0204",
+    "One address of several does not answer",
+    Severity.ERROR,
+    Stage.ENDPOINTS,
+    needs={Fact.PROBES},
+    uses={Fact.ENDPOINT_SLICES},
+)
 def dead_address(case: Case) -> Iterable[Finding]:
     """Some addresses of the alias answer and some do not.
 

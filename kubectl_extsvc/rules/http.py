@@ -42,14 +42,12 @@ def host_refused(case: Case) -> Iterable[Finding]:
     """
     alias = case.alias
     for observation in case.observations:
-        answer, other = observation.answer, observation.outcome(Purpose.TARGET_HOST_HEADER)
-        if answer is None or not isinstance(other, Answer) or not observation.contract.served:
+        answer, other = observation.answer, _asked_by_its_own_name(observation, case)
+        if answer is None or other is None or not observation.contract.served:
             continue
         if answer.status in case.expect_status or not 400 <= answer.status < 500 or not 200 <= other.status < 400:
             continue
         if answer.status in TEMPORARY:
-            continue
-        if not _same_way(observation, answer):
             continue
         yield say(
             "XS0501",
@@ -162,6 +160,28 @@ def no_response(case: Case) -> Iterable[Finding]:
             cure=f"kubectl extsvc verify {case.alias.name} -n {case.alias.namespace} --probe-timeout 30s",
             of=observation,
         )
+
+
+def _asked_by_its_own_name(observation: Observation, case: Case) -> Answer | None:
+    """What the origin says to the target's own name, by the way that the call of the alias took.
+
+    Where a sidecar would send that Host another way, a plain source that got the same answer to the alias is a witness.
+    """
+    answer, other = observation.answer, observation.outcome(Purpose.TARGET_HOST_HEADER)
+    if answer is None or not isinstance(other, Answer):
+        return None
+    if _same_way(observation, answer):
+        return other
+    if answer.transfer.scheme is not Scheme.HTTP or made_by_envoy(
+        answer, route_of(observation), observation.access_log
+    ):
+        return None
+    for witness in case.observations:
+        told = witness.outcome(Purpose.TARGET_HOST_HEADER)
+        same_call = witness.source.mode is MeshMode.PLAIN and witness.port == observation.port
+        if same_call and witness.answer is not None and witness.answer.status == answer.status:
+            return told if isinstance(told, Answer) else None
+    return None
 
 
 def _same_way(observation: Observation, answer: Answer) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from kubectl_extsvc.model.alias import AliasPort, Form, TlsMode
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
+from kubectl_extsvc.model.marks import private_host
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.resources import DESTINATION_RULES, Json
 from kubectl_extsvc.model.route import OutboundTls, Route
@@ -180,7 +181,8 @@ def cluster_missing(case: Case) -> Iterable[Finding]:
             must be able to list Secrets in its namespace; caCertificates must name a file inside istio-proxy.
     Seen    503 with the flag NC (cluster_not_found) and an empty body. A cluster that warms beside an older one
             of the same name is a warning: the old one goes on serving, and the latest change is not in force.
-    Cure    Point the VirtualService at a host of the registry; or make secret or file available.
+    Cure    Point the VirtualService at a host of the registry, or write an alias of ours anew, whose ServiceEntry
+            is gone; or make secret or file available.
     Source  istio #54310, #54533, #61519; live on Istio 1.31 (vs-on-alias, mutual-secret-not-readable).
     """
     alias = case.alias
@@ -196,9 +198,10 @@ def cluster_missing(case: Case) -> Iterable[Finding]:
         if route.cluster_missing and not route.cluster_warming:
             subject = route.virtual_service or rule_ref or alias.service
             message = f'{subject} leads to "{route.envoy_cluster}", which the proxy does not have'
+            own = route.envoy_cluster.endswith(f"||{private_host(alias.name, alias.namespace)}")
             cure = (
                 f"point it at a host of the registry, or: {delete_command(subject)}"
-                if route.virtual_service
+                if route.virtual_service and not (own and alias.managed)
                 else create_command(alias)
             )
         else:

@@ -33,8 +33,8 @@ from worlds.rule_cases import FIRING, SILENT
 
 from kubectl_extsvc.model.finding import Fact, Finding, Severity, Skipped
 from kubectl_extsvc.model.observation import Case, Stage
-from kubectl_extsvc.model.probe import Answer
-from kubectl_extsvc.model.route import OutboundTls, RouteUnknown
+from kubectl_extsvc.model.probe import Answer, Purpose
+from kubectl_extsvc.model.route import OutboundTls, RouteUnknown, TlsInEffect
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.rules import CAUSAL_ORDER, RULE_TABLE, RULES, explain, judge
 from kubectl_extsvc.rules.family import SHELF, Rule, rule
@@ -385,6 +385,50 @@ def test_mirrored_slice_is_cured_at_the_endpoints_that_it_mirrors() -> None:
     )
 
 
+MIRRORED = {
+    "kubernetes.io/service-name": "my-pay",
+    "endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io",
+}
+
+
+@pytest.mark.parametrize(
+    ("slices", "cure"),
+    [
+        (
+            (slice_of("203.0.113.20"),),
+            "kubectl patch endpointslice my-pay-ipv4 -n shop --type=json -p "
+            '\'[{"op":"replace","path":"/endpoints","value":[{"addresses":["203.0.113.44"]}]}]\'',
+        ),
+        (
+            (slice_of("203.0.113.20", labels=MIRRORED),),
+            "kubectl patch endpoints my-pay -n shop --type=json -p "
+            '\'[{"op":"replace","path":"/subsets/0/addresses","value":[{"ip":"203.0.113.44"}]}]\'',
+        ),
+        (
+            (slice_of("203.0.113.20"), slice_of("203.0.113.21")),
+            "kubectl extsvc create my-pay -n shop --host api.pay.example --lookup --port http:80 --adopt --overwrite",
+        ),
+    ],
+    ids=["own slice", "mirrored", "two slices"],
+)
+def test_stale_addresses_of_others_are_cured_where_they_stand(slices: tuple[Any, ...], cure: str) -> None:
+    stale = FIRING["XS0203"]
+    foreign = replace(
+        stale,
+        alias=replace(stale.alias, managed=False),
+        snapshot=replace(stale.snapshot, endpoint_slices=slices, resolved={"api.pay.example": ("203.0.113.44",)}),
+    )
+    assert judge(foreign).findings[0].cure == cure
+
+
+def test_service_of_others_that_is_to_stand_for_something_else_is_adopted_and_overwritten() -> None:
+    """create --adopt alone takes a Service over only as what it is."""
+    foreign = replace(FIRING["XS0101"], alias=replace(FIRING["XS0101"].alias, managed=False))
+    assert judge(foreign).findings[0].cure == (
+        "kubectl extsvc create my-pay -n shop --address 203.0.113.5 --port http:80 --adopt --overwrite"
+    )
+
+
 @pytest.mark.parametrize(
     ("slices", "message"),
     [
@@ -415,6 +459,35 @@ def test_host_header_that_goes_past_the_alias_proves_nothing() -> None:
     assert (codes(own_cluster), codes(passing)) == ([], ["XS0501"])
 
 
+def test_plain_source_is_a_witness_where_the_sidecar_would_send_the_other_host_another_way() -> None:
+    other = answer(status=200, purpose=Purpose.TARGET_HOST_HEADER)
+    behind = seen(by_origin(404), other, route=route())
+    facts: dict[str, Any] = {
+        "endpoint_slices": (slice_of("203.0.113.20"),),
+        "resolved": {"api.pay.example": ("203.0.113.20",)},
+    }
+    witnessed = judge(case(address_alias(), behind, seen(answer(status=404), other, source=CRON), **facts))
+    assert [(f.code, f.sources) for f in witnessed.findings] == [("XS0501", (WEB.key, CRON.key))]
+    for unlike in (answer(status=200), answer(status=403)):
+        judged = judge(case(address_alias(), behind, seen(unlike, other, source=CRON), **facts))
+        assert WEB.key not in {key for f in judged.findings for key in f.sources}
+
+
+def test_unchecked_name_is_not_spoken_of_where_the_tls_has_to_go() -> None:
+    unchecked = TlsInEffect(OutboundTls.SIMPLE, sni="api.pay.example", ca="file-root:system")
+    double = FIRING["XS0405"]
+    (behind,) = double.observations
+    found = destination_rule(tls={"mode": "SIMPLE", "sni": "api.pay.example"})
+    judged = judge(
+        replace(
+            double,
+            observations=(replace(behind, route=route(unchecked, rule=ref())),),
+            snapshot=replace(double.snapshot, destination_rules=(found,)),
+        )
+    )
+    assert [finding.code for finding in judged.findings] == ["XS0405"]
+
+
 def test_older_cluster_that_serves_on_beside_a_warming_one_is_a_warning() -> None:
     warming = case(
         address_alias(),
@@ -425,6 +498,23 @@ def test_older_cluster_that_serves_on_beside_a_warming_one_is_a_warning() -> Non
     )
     (finding,) = judge(warming).findings
     assert (finding.code, finding.severity, finding.subject) == ("XS0304", Severity.WARNING, ref())
+
+
+def test_alias_of_ours_whose_service_entry_is_gone_is_written_anew() -> None:
+    lost = FIRING["XS0304"]
+    behind, *others = lost.observations
+    gone = route(
+        OutboundTls.UNKNOWN,
+        envoy_cluster="outbound|80||my-pay.shop.extsvc.internal",
+        cluster_missing=True,
+        virtual_service=ref(),
+        endpoints=(),
+    )
+    (finding,) = judge(replace(lost, observations=(replace(behind, route=gone), *others))).findings
+    assert (finding.code, finding.cure) == (
+        "XS0304",
+        "kubectl extsvc create my-pay -n shop --external-name httpbin.org --port http:80 --overwrite",
+    )
 
 
 def test_names_in_evidence_are_stripped_of_control_characters() -> None:
