@@ -21,7 +21,6 @@ from multidict import CIMultiDict
 
 from kubectl_extsvc import __version__
 from kubectl_extsvc.cluster import exec as exec_stream
-from kubectl_extsvc.cluster import watch as watching
 from kubectl_extsvc.cluster.api_errors import Subject, refusal, unreachable
 from kubectl_extsvc.cluster.client_packages import aiohttp, prepare
 from kubectl_extsvc.cluster.credentials import Credential, Login
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
     from kubernetes_asyncio.client.api_client import ApiClient
     from kubernetes_asyncio.client.configuration import Configuration
     from kubernetes_asyncio.config.kube_config import KubeConfigLoader
+
+    from kubectl_extsvc.cluster.watch import OnEvent
 
 REQUEST_SECONDS = 60.0
 """Limit of one request if --request-timeout does not say: the API server's own (--request-timeout 1m0s)."""
@@ -265,12 +266,14 @@ class Cluster:
         self,
         resource: Resource,
         namespace: str | None,
-        on_event: watching.OnEvent,
+        on_event: "OnEvent",
         resource_version: str = "",
         label_selector: str = "",
         field_selector: str = "",
     ) -> None:
         """Tell on_event what happens to a kind's objects until it returns True; see cluster.watch."""
+        from kubectl_extsvc.cluster import watch as watching
+
         await watching.watch(self, resource, namespace, on_event, resource_version, label_selector, field_selector)
 
     async def exec(

@@ -142,6 +142,7 @@ def exit_code(report: "Report", fail_on: str, *, strict: bool) -> int:
 
 
 def verify_wishes(args: Namespace, names: tuple[str, ...]) -> "VerifyWishes":
+    from kubectl_extsvc.operations.asking import ProbeWishes
     from kubectl_extsvc.operations.verifying import VerifyWishes
 
     given = vars(args)
@@ -150,13 +151,15 @@ def verify_wishes(args: Namespace, names: tuple[str, ...]) -> "VerifyWishes":
         all_namespaces=given.get("all_namespaces", False),
         selector=given.get("selector", ""),
         sources=_source_wishes(args),
-        probe=not given.get("no_probe", False),
-        path=given.get("path", "/"),
-        method=given.get("method", "GET"),
-        headers=tuple(_header(text) for text in given.get("header", ())),
-        expect_status=_statuses(given.get("expect_status", "")),
-        expect_body=given.get("expect_body", ""),
-        probe_timeout=duration(given.get("probe_timeout", "5s"), "--probe-timeout", zero=False),
+        asked=ProbeWishes(
+            probe=not given.get("no_probe", False),
+            path=given.get("path", "/"),
+            method=given.get("method", "GET"),
+            headers=tuple(_header(text) for text in given.get("header", ())),
+            expect_status=_statuses(given.get("expect_status", "")),
+            expect_body=given.get("expect_body", ""),
+            timeout=duration(given.get("probe_timeout", "5s"), "--probe-timeout", zero=False),
+        ),
     )
 
 

@@ -10,7 +10,9 @@ from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.cluster.exec import StdinUnsupported
 from kubectl_extsvc.cluster.exec_frames import ExecResult
 from kubectl_extsvc.errors import ClusterError, ExecError
+from kubectl_extsvc.model.alias import Alias, AliasPort
 from kubectl_extsvc.model.finding import Fact
+from kubectl_extsvc.model.observation import Contract
 from kubectl_extsvc.model.probe import NoAnswer, Outcome, Transfer
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode, Source
@@ -34,6 +36,32 @@ COMMAND_MISSING = 127
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeWishes:
+    """How the aliases are to be called, and what is right."""
+
+    probe: bool = True
+    """False: no request is sent (--no-probe)."""
+    path: str = "/"
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    expect_status: tuple[int, ...] = ()
+    expect_body: str = ""
+    timeout: float = 5.0
+    """Seconds for one transfer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One port of one alias, to be seen from one source."""
+
+    alias: Alias
+    port: AliasPort
+    source: Source
+    contract: Contract
+    transfers: tuple[Transfer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Replies:
     """What came back from the sources."""
 
@@ -43,9 +71,14 @@ class Replies:
     """Outside host → addresses, as a source resolves it."""
     unread: Mapping[str, Unread] = field(default_factory=dict)
 
+    def to(self, question: Question) -> tuple[Outcome, ...]:
+        """What came back to a question, in the order of its transfers."""
+        keys = ((question.source.key, transfer.id) for transfer in question.transfers)
+        return tuple(self.outcomes[key] for key in keys if key in self.outcomes)
+
 
 async def ask_all(
-    cluster: Cluster, questions: Mapping[Source, Sequence[Transfer]], hosts: Sequence[str], limits: Limits
+    cluster: Cluster, by_source: Mapping[Source, Sequence[Transfer]], hosts: Sequence[str], limits: Limits
 ) -> Replies:
     """All transfers of all sources at once, and the hosts looked up from one of them."""
     outcomes: dict[tuple[str, str], Outcome] = {}
@@ -67,10 +100,10 @@ async def ask_all(
             unread[Fact.RESOLUTION] = Unread(Fact.RESOLUTION, str(error), unlock)
 
     async with anyio.create_task_group() as group:
-        for source, transfers in questions.items():
+        for source, transfers in by_source.items():
             group.start_soon(ask_source, source, transfers)
         # A sidecar with DNS capture may answer with an address of its own: plain sources know better.
-        by_trust = sorted(questions, key=lambda source: source.mode is not MeshMode.PLAIN)
+        by_trust = sorted(by_source, key=lambda source: source.mode is not MeshMode.PLAIN)
         if hosts and by_trust:
             group.start_soon(resolve, by_trust[0])
     return Replies(outcomes, resolved, unread)

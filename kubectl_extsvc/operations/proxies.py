@@ -9,14 +9,16 @@ from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ClusterError, ExecError
 from kubectl_extsvc.mesh.destination_rules import route_host
 from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig, dump_query, merged, parse_dump
-from kubectl_extsvc.mesh.outbound_request import OutboundRequest
+from kubectl_extsvc.mesh.outbound_request import OutboundRequest, RequestKind
 from kubectl_extsvc.mesh.routing import unasked
 from kubectl_extsvc.model.alias import AddressTarget, Alias
 from kubectl_extsvc.model.marks import private_host
+from kubectl_extsvc.model.probe import Answer, Outcome, Purpose, Scheme
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import RouteUnknown
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import Source
+from kubectl_extsvc.operations.asking import Question
 from kubectl_extsvc.probes.access_log import AccessLogEntry, access_log_entries
 from kubectl_extsvc.probes.proxy_admin import get
 
@@ -66,6 +68,27 @@ async def complete(cluster: Cluster, source: Source, proxy: Proxy, requests: Ite
     return Proxy(merged(proxy.config, more.config), proxy.logs_access)
 
 
+def outbound_request(question: Question, outcomes: Sequence[Outcome]) -> OutboundRequest:
+    """The call of the alias as the sidecar saw it: where it went is what the probe says, else what the objects say."""
+    call = question.transfers[0] if question.transfers else None
+    answers = [o for o in outcomes if isinstance(o, Answer) and o.remote_ip]
+    dialled = next((answer.remote_ip for answer in answers if answer.transfer.purpose is Purpose.ALIAS), "")
+    alias, port, spoken = question.alias, question.port, question.contract
+    address = dialled or next(iter(alias.cluster_ips), "") or next(iter(getattr(alias.target, "addresses", ())), "")
+    # An address that no listener can have stands for a name that was not resolved: only wildcard listeners match.
+    address = address or "192.0.2.0"
+    match spoken.scheme if spoken.served else Scheme.TCP:
+        case Scheme.HTTP:
+            given = next((value for name, value in (call.headers if call else ()) if name.lower() == "host"), "")
+            host = given or (spoken.host if port.number == 80 else f"{spoken.host}:{port.number}")
+            path, method = (call.path, call.method) if call else ("/", "GET")
+            return OutboundRequest(RequestKind.HTTP, address, port.number, host=host, path=path, method=method)
+        case Scheme.HTTPS:
+            return OutboundRequest(RequestKind.TLS, address, port.number, sni=spoken.host)
+        case Scheme.TCP:
+            return OutboundRequest(RequestKind.TCP, address, port.number)
+
+
 async def _read(cluster: Cluster, source: Source, query: str) -> Proxy:
     try:
         result = await cluster.exec(
@@ -79,6 +102,8 @@ async def _read(cluster: Cluster, source: Source, query: str) -> Proxy:
     if result.exit_code != 0:
         why = result.lost or f"pilot-agent ended with exit code {result.exit_code}"
         return Proxy(RouteUnknown(f"the sidecar of pod/{source.pod} gave no configuration: {why}"))
+    if result.truncated:
+        return Proxy(RouteUnknown(f"the configuration of the sidecar of pod/{source.pod} is too large to be read"))
     return Proxy(parse_dump(result.stdout, query), b"envoy.access_loggers." in result.stdout)
 
 

@@ -12,9 +12,11 @@ from kubectl_extsvc.model.report import Report, SourceReport
 from kubectl_extsvc.model.route import Route
 from kubectl_extsvc.model.snapshot import Mesh
 from kubectl_extsvc.model.source import MeshMode
+from kubectl_extsvc.operations.asking import ProbeWishes
+from kubectl_extsvc.operations.observing import observe
 from kubectl_extsvc.operations.reading import read_snapshot
 from kubectl_extsvc.operations.sourcing import SourceWishes, find_sources
-from kubectl_extsvc.operations.verifying import VerifyWishes, named_alias, observe
+from kubectl_extsvc.operations.verifying import named_alias
 
 POLL_SECONDS = 0.3
 
@@ -23,7 +25,6 @@ async def wait_until_known(
     cluster: Cluster, intent: Intent, mesh: Mesh, seconds: float, say: Callable[[str], None]
 ) -> None:
     """Look from the default sources until all is there. Raises TimedOut, with what is still missing."""
-    wishes = VerifyWishes(names=(intent.name,))
     missing = ["no source could be looked from"]
     with anyio.move_on_after(seconds):
         sources = await find_sources(cluster, SourceWishes(), (intent.namespace,), mesh=mesh.installed)
@@ -33,7 +34,7 @@ async def wait_until_known(
         while True:
             snapshot = await read_snapshot(cluster, intent.namespace, mesh=mesh)
             alias = named_alias(snapshot, intent.namespace, intent.name)
-            missing = what_is_missing(await observe(cluster, wishes, snapshot, (alias,), sources), intent)
+            missing = what_is_missing(await observe(cluster, ProbeWishes(), snapshot, (alias,), sources), intent)
             if not missing:
                 return
             await anyio.sleep(POLL_SECONDS)

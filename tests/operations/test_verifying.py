@@ -18,6 +18,7 @@ from kubectl_extsvc.model.alias import HostTarget, Intent, TlsMode, TlsSettings
 from kubectl_extsvc.model.report import Report
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.snapshot import Mesh
+from kubectl_extsvc.operations.asking import ProbeWishes
 from kubectl_extsvc.operations.deadline import deadline
 from kubectl_extsvc.operations.verifying import VerifyWishes, verify
 from kubectl_extsvc.operations.waiting import wait_until_known, what_is_missing
@@ -83,7 +84,7 @@ def build(store: ObjectStore, key: str, *, log: bool = True) -> World:
 
 
 async def report_on(cluster: Cluster, *names: str, path: str = "/", probe: bool = True) -> Report:
-    report = await verify(cluster, VerifyWishes(names, path=path, probe=probe), lambda line: None)
+    report = await verify(cluster, VerifyWishes(names, asked=ProbeWishes(path=path, probe=probe)), lambda line: None)
     assert 0 < report.seconds < 10
     return report
 

@@ -1,0 +1,145 @@
+"""From what came back to a report: pure but for the access log of what failed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from kubectl_extsvc.cluster.client import Cluster
+from kubectl_extsvc.mesh.destination_rules import decision_for
+from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig
+from kubectl_extsvc.mesh.routing import route_of
+from kubectl_extsvc.model.alias import Alias
+from kubectl_extsvc.model.finding import Fact
+from kubectl_extsvc.model.observation import AccessLogLine, Case, Observation
+from kubectl_extsvc.model.probe import NoAnswer
+from kubectl_extsvc.model.report import AliasReport, Report, SourceReport
+from kubectl_extsvc.model.route import Route, RouteUnknown, RuleDecision
+from kubectl_extsvc.model.snapshot import Mesh, Snapshot, Unread
+from kubectl_extsvc.model.source import MeshMode
+from kubectl_extsvc.operations.asking import ProbeWishes, Question, Replies
+from kubectl_extsvc.operations.proxies import Proxy, outbound_request, read_access_logs
+from kubectl_extsvc.operations.settling import is_young
+from kubectl_extsvc.operations.sourcing import HOW_TO_GET_SOURCES, Sources
+from kubectl_extsvc.probes.access_log import line_about
+from kubectl_extsvc.rules import judge
+from kubectl_extsvc.rules.stages import first_difference, stages_of
+from kubectl_extsvc.rules.tls_summary import tls_summary
+from kubectl_extsvc.rules.translation import failure_of
+
+
+async def report_on(
+    cluster: Cluster,
+    wishes: ProbeWishes,
+    snapshot: Snapshot,
+    aliases: Sequence[Alias],
+    found: Sources,
+    questions: Sequence[Question],
+    replies: Replies,
+    proxies: Mapping[str, Proxy],
+) -> Report:
+    """The report on the aliases; proxies are by source key."""
+    snapshot = replace(
+        snapshot,
+        resolved=replies.resolved,
+        mesh=_with_version(snapshot.mesh, proxies),
+        unread={**snapshot.unread, **replies.unread, **_unread_proxies(proxies)},
+    )
+    seen = [_observation(question, replies, proxies, snapshot, probed=wishes.probe) for question in questions]
+    seen = await _with_access_logs(cluster, questions, seen, proxies, snapshot, wishes)
+    reports = tuple(
+        _judged(_case(alias, snapshot, [o for q, o in zip(questions, seen, strict=True) if q.alias == alias], wishes))
+        for alias in aliases
+    )
+    gaps = any(source.incomplete for report in reports for source in report.sources)
+    return Report(
+        aliases=reports,
+        mesh=snapshot.mesh,
+        seconds=0.0,
+        unread=(*snapshot.unread.values(), *((found.unread,) if found.unread else ())),
+        notes=found.notes or (() if found.sources else (f"no pod to probe from; {HOW_TO_GET_SOURCES}",)),
+        incomplete=wishes.probe and (not found.sources or gaps),
+    )
+
+
+def _observation(
+    question: Question, replies: Replies, proxies: Mapping[str, Proxy], snapshot: Snapshot, *, probed: bool
+) -> Observation:
+    source = question.source
+    route: Route | RouteUnknown | None = None
+    decision: RuleDecision | None = None
+    if source.mode is MeshMode.SIDECAR:
+        config = proxies[source.key].config
+        route = (
+            config
+            if isinstance(config, RouteUnknown)
+            else route_of(config, outbound_request(question, replies.to(question)))
+        )
+        if Fact.DESTINATION_RULES.partition(".")[0] not in snapshot.unread:
+            decision = decision_for(question.alias, question.port.number, source, snapshot)
+    outcomes = replies.to(question)
+    if not probed:
+        outcomes = tuple(NoAnswer(transfer, "not asked (--no-probe)") for transfer in question.transfers)
+    return Observation(source, question.port, question.contract, outcomes, route, decision)
+
+
+async def _with_access_logs(
+    cluster: Cluster,
+    questions: Sequence[Question],
+    observations: list[Observation],
+    proxies: Mapping[str, Proxy],
+    snapshot: Snapshot,
+    wishes: ProbeWishes,
+) -> list[Observation]:
+    """What failed behind a sidecar that keeps an access log, with its line of it."""
+    failed = [
+        index
+        for index, (question, seen) in enumerate(zip(questions, observations, strict=True))
+        if seen.source.mode is MeshMode.SIDECAR
+        and proxies[seen.source.key].logs_access
+        and seen.answer is not None
+        and failure_of(seen, _case(question.alias, snapshot, [seen], wishes)) is not None
+    ]
+    logged = await read_access_logs(cluster, tuple({observations[index].source: None for index in failed}))
+    for index in failed:
+        seen = observations[index]
+        line: AccessLogLine | None = None
+        if seen.answer is not None:
+            line = line_about(seen.answer, logged.get(seen.source.key, ()))
+        observations[index] = replace(seen, access_log=line)
+    return observations
+
+
+def _case(alias: Alias, snapshot: Snapshot, observations: Sequence[Observation], wishes: ProbeWishes) -> Case:
+    return Case(
+        alias=alias,
+        snapshot=snapshot,
+        observations=tuple(observations),
+        expect_status=wishes.expect_status,
+        expect_body=wishes.expect_body,
+        fresh=is_young((alias,)),
+    )
+
+
+def _judged(case: Case) -> AliasReport:
+    sources = tuple(SourceReport(observation, stages_of(observation, case)) for observation in case.observations)
+    return AliasReport(
+        alias=case.alias,
+        tls=tls_summary(case),
+        sources=sources,
+        judgement=judge(case),
+        first_difference=first_difference(sources),
+    )
+
+
+def _with_version(mesh: Mesh, proxies: Mapping[str, Proxy]) -> Mesh:
+    """The oldest version among the proxies decides what the mesh can do."""
+    configs = [proxy.config for proxy in proxies.values() if isinstance(proxy.config, EnvoyConfig)]
+    versions = [config.istio_version for config in configs if config.istio_version is not None]
+    return replace(mesh, version=min(versions)) if versions else mesh
+
+
+def _unread_proxies(proxies: Mapping[str, Proxy]) -> dict[str, Unread]:
+    """Facts that every sidecar kept to itself."""
+    unknown = [proxy.config for proxy in proxies.values() if isinstance(proxy.config, RouteUnknown)]
+    if not unknown or len(unknown) < len(proxies):
+        return {}
+    return {Fact.PROXY: Unread(Fact.PROXY, unknown[0].reason, "create pods/exec")}

@@ -1,0 +1,84 @@
+"""One look at the aliases from all sources."""
+
+from collections.abc import Sequence
+
+import anyio
+
+from kubectl_extsvc.cluster.client import Cluster
+from kubectl_extsvc.errors import UsageError
+from kubectl_extsvc.mesh.contracts import contract
+from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort
+from kubectl_extsvc.model.report import Report
+from kubectl_extsvc.model.snapshot import Snapshot
+from kubectl_extsvc.model.source import MeshMode, Source
+from kubectl_extsvc.operations.asking import ProbeWishes, Question, Replies, ask_all
+from kubectl_extsvc.operations.proxies import Proxy, complete, outbound_request, read_proxies
+from kubectl_extsvc.operations.sourcing import Sources
+from kubectl_extsvc.probes.batch import Limits
+from kubectl_extsvc.probes.questions import transfers
+
+LET_THE_PODS_WORK = 0.03
+"""Seconds until all execs are under way; what they take then is time to load the judges in."""
+
+
+async def observe(
+    cluster: Cluster, wishes: ProbeWishes, snapshot: Snapshot, aliases: Sequence[Alias], found: Sources
+) -> Report:
+    """Ask everything once, and judge."""
+    questions = tuple(
+        _question(alias, port, source, snapshot, wishes)
+        for alias in aliases
+        for port in alias.ports
+        for source in found.sources
+    )
+    sidecars = [source for source in found.sources if source.mode is MeshMode.SIDECAR]
+    replies, proxies = Replies(), dict[str, Proxy]()
+
+    async def probe() -> None:
+        nonlocal replies
+        by_source = {
+            source: tuple(t for question in questions if question.source == source for t in question.transfers)
+            for source in found.sources
+        }
+        replies = await ask_all(cluster, by_source, _hosts_of_addresses(aliases), Limits(wishes.timeout))
+
+    async def read() -> None:
+        nonlocal proxies
+        proxies = await read_proxies(cluster, sidecars, aliases, snapshot)
+
+    async with anyio.create_task_group() as group:
+        if wishes.probe:
+            group.start_soon(probe)
+        group.start_soon(read)
+        await anyio.sleep(LET_THE_PODS_WORK)
+        # Here and not above: the judges and their rules are loaded while we would only wait.
+        from kubectl_extsvc.operations.judging import report_on
+
+    for source in sidecars:
+        requests = [outbound_request(q, replies.to(q)) for q in questions if q.source == source]
+        proxies[source.key] = await complete(cluster, source, proxies[source.key], requests)
+    return await report_on(cluster, wishes, snapshot, aliases, found, questions, replies, proxies)
+
+
+def _question(alias: Alias, port: AliasPort, source: Source, snapshot: Snapshot, wishes: ProbeWishes) -> Question:
+    spoken = contract(alias, port, source, snapshot)
+    if spoken.served and spoken.originates and any(name.lower() == "host" for name, _ in wishes.headers):
+        raise UsageError(f"--header Host would lead past the VirtualService that gives alias {alias.name} its TLS; "
+                         "leave it out, or verify other aliases")  # fmt: skip
+    asked = transfers(
+        alias,
+        port,
+        spoken,
+        path=wishes.path,
+        method=wishes.method,
+        headers=wishes.headers,
+        want_body=bool(wishes.expect_body),
+        cluster_domain=snapshot.cluster_domain,
+    )
+    return Question(alias, port, source, spoken, asked)
+
+
+def _hosts_of_addresses(aliases: Sequence[Alias]) -> tuple[str, ...]:
+    """Hosts whose addresses were written down by hand, and may have moved."""
+    hosts = (alias.host for alias in aliases if isinstance(alias.target, AddressTarget) and alias.host)
+    return tuple(dict.fromkeys(hosts))
