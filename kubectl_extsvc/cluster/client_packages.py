@@ -11,7 +11,8 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,9 @@ def prepare() -> bool:
     try:
         for name in LAZY:
             _register(name)
-        importlib.import_module(f"{LIBRARY}.client.api_client")
+        _load_later("urllib3")
+        with _dates_parsed_later():
+            importlib.import_module(f"{LIBRARY}.client.api_client")
         importlib.import_module(f"{LIBRARY}.config.kube_config")
     except Exception:  # noqa: BLE001, whatever it is, the plain import is the answer
         for name in [name for name in sys.modules if name == LIBRARY or name.startswith(f"{LIBRARY}.")]:
@@ -69,6 +72,44 @@ def prepare() -> bool:
         importlib.import_module(LIBRARY)
         return False
     return True
+
+
+def _load_later(name: str) -> None:
+    """Let a module be loaded when something of it is used: urllib3 is there for basic authentication alone.
+
+    Not by importlib's LazyLoader: before Python 3.12 a mere import statement wakes what it made.
+    """
+    if name in sys.modules:
+        return
+    stand_in = ModuleType(name)
+
+    def wake(attribute: str) -> Any:
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
+        return getattr(importlib.import_module(name), attribute)
+
+    vars(stand_in)["__getattr__"] = wake
+    sys.modules[name] = stand_in
+
+
+@contextmanager
+def _dates_parsed_later() -> Iterator[None]:
+    """api_client takes dateutil's parser for models, which we have none of: 20 ms for nothing."""
+    name = "dateutil.parser"
+    if name in sys.modules:
+        yield
+        return
+
+    def parse(*args: Any, **kwargs: Any) -> Any:
+        return importlib.import_module(name).parse(*args, **kwargs)
+
+    stand_in = ModuleType(name)
+    vars(stand_in)["parse"] = parse
+    sys.modules[name] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _register(name: str) -> None:

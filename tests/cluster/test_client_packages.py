@@ -45,6 +45,23 @@ def test_importing_our_client_loads_no_model() -> None:
     assert run(code) == "[] []\n"
 
 
+def test_libraries_that_only_models_and_passwords_need_are_loaded_when_these_are() -> None:
+    code = (
+        "import sys\n"
+        "from kubectl_extsvc.cluster.client_packages import prepare\n"
+        "prepare()\n"
+        "late = [name in sys.modules for name in ('urllib3.connectionpool', 'dateutil.parser')]\n"
+        "from kubernetes_asyncio.client import ApiClient, Configuration\n"
+        "basic = Configuration(username='u', password='p').get_basic_auth_token()\n"
+        "date = ApiClient.deserialize.__globals__['parse']('2026-11-24').year\n"
+        "import dateutil.parser\n"
+        "awake = (dateutil.parser.__file__.endswith('__init__.py'), 'urllib3.connectionpool' in sys.modules)\n"
+        "print(late, basic, date, *awake)\n"
+    )
+
+    assert run(code) == "[False, False] Basic dTpw 2026 True True\n"
+
+
 def test_a_model_or_api_that_is_asked_for_is_found() -> None:
     code = (
         "from kubectl_extsvc.cluster.client_packages import prepare\n"
