@@ -16,6 +16,7 @@ from kubectl_extsvc.model.marks import (
     PORTS_ANNOTATION,
     SERVICE_NAME_LABEL,
     SLICE_MANAGED_BY_LABEL,
+    is_ours,
     private_host,
 )
 from kubectl_extsvc.model.resources import Json, ObjectRef
@@ -72,7 +73,7 @@ def _why_not_an_alias(service: Json, slices: _Slices, *, named: bool) -> str | N
         return None if spec.get("externalName") else "it has no externalName"
     if spec.get("selector"):
         return "it has a selector, so its endpoints are pods"
-    if _is_ours(service):
+    if is_ours(service):
         return None
     maker = _operator_of(metadata)
     if maker is not None:
@@ -114,10 +115,6 @@ def _operator_of(metadata: Json) -> str | None:
     return manager if manager.lower().endswith(("operator", "controller", "controller-manager")) else None
 
 
-def _is_ours(service: Json) -> bool:
-    return bool((service["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL) == MANAGER)
-
-
 def _key(service: Json) -> tuple[str, str]:
     return service["metadata"].get("namespace", ""), service["metadata"]["name"]
 
@@ -146,7 +143,7 @@ def _read(service: Json, snapshot: Snapshot, slices: _Slices) -> Alias:
         else tuple(_endpoint_port(port, own_slices, headless=headless) for port in spec.get("ports") or ()),
         cluster_ips=tuple(address for address in addresses if address not in ("", "None")),
         headless=headless,
-        managed=_is_ours(service),
+        managed=is_ours(service),
         slices=tuple(ObjectRef("EndpointSlice", *_key(endpoint_slice)) for endpoint_slice in own_slices),
         external_name_raw=spec["externalName"] if is_external_name(service) else "",
         created_at=metadata.get("creationTimestamp") or "",
@@ -217,7 +214,7 @@ def _external_ports(service: Json, snapshot: Snapshot) -> tuple[AliasPort, ...]:
     port that is meant for sidecars only must never be taken for one of everybody.
     """
     behind = _behind(service, snapshot)
-    ours = _annotated_targets(service) if _is_ours(service) else {}
+    ours = _annotated_targets(service) if is_ours(service) else {}
     declared = service["spec"].get("ports") or ()
     if not declared:
         ports = behind.ports if behind is not None else ()

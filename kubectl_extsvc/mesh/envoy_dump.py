@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote
 
+from kubectl_extsvc.mesh.istio_version import version_of_node
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import RouteUnknown
 
@@ -52,8 +53,7 @@ class EnvoyConfig:
     @property
     def istio_version(self) -> tuple[int, int] | None:
         """(1, 31) of "1.31.0", None if the proxy does not say or says it in another way."""
-        found = re.match(r"(\d{1,4})\.(\d{1,4})", text(self.node.get("ISTIO_VERSION")))
-        return (int(found[1]), int(found[2])) if found else None
+        return version_of_node(self.node)
 
     @property
     def namespace(self) -> str:
@@ -62,10 +62,6 @@ class EnvoyConfig:
     @property
     def labels(self) -> dict[str, str]:
         return {text(key): text(value) for key, value in mapping(self.node.get("LABELS")).items()}
-
-    @property
-    def dns_capture(self) -> bool:
-        return self.node.get("DNS_CAPTURE") in (True, "true")
 
     @property
     def interception_mode(self) -> str:

@@ -38,12 +38,13 @@ def resolve_host(host: str, namespace: str, cluster_domain: str = "cluster.local
     "name.namespace" is taken as it stands, and so matches no Service (ResolveShortnameToFQDN in istio
     pilot/pkg/model/config.go).
     """
-    if not host or "." in host or host == "*" or _is_address(host):
+    if not host or "." in host or host == "*" or is_address(host):
         return host
     return service_fqdn(host, namespace, cluster_domain)
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """An IPv4 or IPv6 address, without brackets."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -65,6 +65,12 @@ class AliasPort:
         """An HTTP port whose target port is the usual one of TLS: somebody must add the TLS on the way."""
         return self.protocol.is_http and self.number != self.target_port and self.target_port in (443, 8443)
 
+    def __str__(self) -> str:
+        """As create's --port takes it: http:80:443, or tls:443 if the target port is the same, 5432 without a name."""
+        name = f"{self.name}:" if self.name else ""
+        target = f":{self.target_port}" if self.target_port != self.number else ""
+        return f"{name}{self.number}{target}"
+
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:

@@ -1,5 +1,7 @@
 """Labels, annotations and names by which our objects are known. What users may have on disk must not change."""
 
+from kubectl_extsvc.model.resources import Json
+
 MANAGER = "kubectl-extsvc"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 ALIAS_LABEL = "extsvc.dev/alias"
@@ -15,6 +17,20 @@ SLICE_MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
 MIRRORING_CONTROLLER = "endpointslicemirroring-controller.k8s.io"
 
 PRIVATE_DOMAIN = "extsvc.internal"
+
+
+def is_ours(obj: Json) -> bool:
+    """Made by kubectl extsvc, by its label."""
+    return bool(_labels(obj).get(MANAGED_BY_LABEL) == MANAGER)
+
+
+def alias_of(obj: Json) -> str:
+    """Name of the alias that an object of ours belongs to; "" for objects of others, and of ours that are of none."""
+    return _labels(obj).get(ALIAS_LABEL, "") if is_ours(obj) else ""
+
+
+def _labels(obj: Json) -> dict[str, str]:
+    return obj["metadata"].get("labels") or {}
 
 
 def private_host(name: str, namespace: str) -> str:

@@ -37,7 +37,3 @@ class Plan:
     changes: tuple[Change, ...]
     warnings: tuple[str, ...] = ()
     """For stderr, each as kubectl's Warning: line, without the word."""
-
-    @property
-    def is_empty(self) -> bool:
-        return all(change.action is Action.UNCHANGED for change in self.changes)

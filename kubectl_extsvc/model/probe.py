@@ -21,7 +21,7 @@ class Purpose(StrEnum):
     ADDRESS = "address"
     """One endpoint address by itself."""
     TARGET = "target"
-    """The outside name, not the alias."""
+    """The target in clear, by its own name and without the user's words: nothing but XS0408 judges it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,9 @@ class NoAnswer:
 
     transfer: Transfer
     reason: str
-    """One line for the user, with the verb that would help."""
+    """One line for the user."""
+    unlock: str = ""
+    """The right or the source that would help, in a few words; "" if it is not known what would."""
 
 
 Outcome = Answer | NoAnswer

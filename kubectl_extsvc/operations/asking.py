@@ -33,6 +33,7 @@ LOOKUP_SECONDS = 10.0
 MOST_RUNS = 8
 """Of one source: the rungs of the ladder, and what an old curl needs to be asked again."""
 COMMAND_MISSING = 127
+EXEC_VERBS = "get and create pods/exec"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ async def ask_all(
             resolved.update(await resolve_in_pod(cluster, source, hosts))
         except (ExecError, ClusterError) as error:
             forbidden = isinstance(error, ExecError) and error.forbidden
-            unlock = "create pods/exec" if forbidden else "a source with getent or python3"
+            unlock = EXEC_VERBS if forbidden else "a source with getent or python3"
             unread[Fact.RESOLUTION] = Unread(Fact.RESOLUTION, str(error), unlock)
 
     async with anyio.create_task_group() as group:
@@ -136,8 +137,7 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
                 case StdinUnsupported() if (tool := next_tool(run.tool)) is not None:
                     retries.append(Retry(tool, Form.PARALLEL, batch.transfers))
                 case ExecError() | ClusterError() as error:
-                    reason = _why(error)
-                    outcomes = merged(outcomes, tuple(NoAnswer(transfer, reason) for transfer in batch.transfers))
+                    outcomes = merged(outcomes, tuple(_unanswered(transfer, error) for transfer in batch.transfers))
         open_runs += _together(retries)
     return outcomes
 
@@ -167,9 +167,10 @@ async def _run(cluster: Cluster, source: Source, batch: Batch) -> ExecResult | E
         return error
 
 
-def _why(error: ExecError | ClusterError) -> str:
-    forbidden = isinstance(error, ExecError) and error.forbidden
-    return f"{error} (needs get and create on pods/exec)" if forbidden else str(error)
+def _unanswered(transfer: Transfer, error: ExecError | ClusterError) -> NoAnswer:
+    if isinstance(error, ExecError) and error.forbidden:
+        return NoAnswer(transfer, f"{error} (needs get and create on pods/exec)", unlock=EXEC_VERBS)
+    return NoAnswer(transfer, str(error))
 
 
 async def resolve_in_pod(cluster: Cluster, source: Source, hosts: Sequence[str]) -> dict[str, tuple[str, ...]]:

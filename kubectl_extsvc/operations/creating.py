@@ -9,7 +9,7 @@ from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError, ClusterError, ExtsvcError, Refused, UsageError, cause_of
 from kubectl_extsvc.mesh.istio_version import version_of_istiod
 from kubectl_extsvc.model.alias import AddressTarget, AliasPort, Form, HostTarget, Intent, Target
-from kubectl_extsvc.model.marks import MANAGED_BY_LABEL, MANAGER, field_manager
+from kubectl_extsvc.model.marks import MANAGER, field_manager, is_ours
 from kubectl_extsvc.model.plan import Action, Change, Plan
 from kubectl_extsvc.model.resources import (
     CONFIG_MAPS,
@@ -346,8 +346,7 @@ async def _created_after_all(cluster: Cluster, change: Change) -> list[tuple[Cha
         if error.code != 404:
             raise
         return []
-    ours = (there["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL) == MANAGER
-    return [(change, there["metadata"]["uid"])] if ours else []
+    return [(change, there["metadata"]["uid"])] if is_ours(there) else []
 
 
 async def _take_back(cluster: Cluster, created: list[tuple[Change, str]], say: Callable[[str], None]) -> None:

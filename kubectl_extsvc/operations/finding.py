@@ -7,7 +7,7 @@ from kubectl_extsvc.errors import ApiError
 from kubectl_extsvc.mesh.aliases import aliases_in
 from kubectl_extsvc.mesh.destination_rules import decision_for
 from kubectl_extsvc.model.alias import Alias
-from kubectl_extsvc.model.marks import ALIAS_LABEL, MANAGED_BY_LABEL, MANAGER
+from kubectl_extsvc.model.marks import alias_of
 from kubectl_extsvc.model.plan import Change, Plan
 from kubectl_extsvc.model.resources import SERVICES, Json
 from kubectl_extsvc.model.snapshot import Snapshot
@@ -58,7 +58,4 @@ async def plan_deletion(
 
 def _aliases_of(objects: Iterable[Json]) -> tuple[str, ...]:
     """Names of the aliases that objects of ours belong to."""
-    labels = (obj["metadata"].get("labels") or {} for obj in objects)
-    return tuple(
-        sorted({own[ALIAS_LABEL] for own in labels if own.get(MANAGED_BY_LABEL) == MANAGER and ALIAS_LABEL in own})
-    )
+    return tuple(sorted({alias for obj in objects if (alias := alias_of(obj))}))

@@ -15,7 +15,7 @@ from kubectl_extsvc.model.report import AliasReport, Report, SourceReport
 from kubectl_extsvc.model.route import Route, RouteUnknown, RuleDecision
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot, Unread
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.operations.asking import ProbeWishes, Question, Replies
+from kubectl_extsvc.operations.asking import EXEC_VERBS, ProbeWishes, Question, Replies
 from kubectl_extsvc.operations.proxies import Proxy, outbound_request, read_access_logs
 from kubectl_extsvc.operations.settling import is_young
 from kubectl_extsvc.operations.sourcing import HOW_TO_GET_SOURCES, Sources
@@ -142,4 +142,4 @@ def _unread_proxies(proxies: Mapping[str, Proxy]) -> dict[str, Unread]:
     unknown = [proxy.config for proxy in proxies.values() if isinstance(proxy.config, RouteUnknown)]
     if not unknown or len(unknown) < len(proxies):
         return {}
-    return {Fact.PROXY: Unread(Fact.PROXY, unknown[0].reason, "create pods/exec")}
+    return {Fact.PROXY: Unread(Fact.PROXY, unknown[0].reason, EXEC_VERBS)}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort
+from kubectl_extsvc.model.alias import AddressTarget, Alias
 from kubectl_extsvc.model.marks import MANAGER
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.output.columns import aligned
@@ -57,7 +57,7 @@ def _table(rows: Sequence[AliasRow], now: datetime, *, wide: bool, namespaces: b
         "NAME": lambda row: row.alias.name,
         "FORM": lambda row: row.alias.form,
         "TARGET": lambda row: str(row.alias.target) or NONE,
-        "PORTS": lambda row: ",".join(_port_text(port) for port in row.alias.ports) or NONE,
+        "PORTS": lambda row: ",".join(str(port) for port in row.alias.ports) or NONE,
         "TLS": lambda row: row.tls or UNKNOWN,
         "MANAGED-BY": lambda row: MANAGER if row.alias.managed else NONE,
         "AGE": lambda row: age(row.alias.created_at, now),
@@ -107,13 +107,6 @@ def human_duration(duration: float) -> str:
 
 def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
-
-
-def _port_text(port: AliasPort) -> str:
-    """As --port takes it: http:80, http:80:443, 5432."""
-    name = f"{port.name}:" if port.name else ""
-    target = f":{port.target_port}" if port.target_port != port.number else ""
-    return f"{name}{port.number}{target}"
 
 
 def _addresses(alias: Alias) -> str:

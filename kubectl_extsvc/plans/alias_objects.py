@@ -31,7 +31,6 @@ from kubectl_extsvc.model.snapshot import Mesh
 from kubectl_extsvc.plans.egress import ports_to_register
 from kubectl_extsvc.plans.intents import annotations_of
 from kubectl_extsvc.plans.naming import is_in_cluster
-from kubectl_extsvc.plans.ports import written
 from kubectl_extsvc.plans.tls import originating_ports
 
 NO_AUTOMATIC_ADDRESS = {"networking.istio.io/enable-autoallocate-ip": "false"}
@@ -144,7 +143,7 @@ class _AliasObjects:
             ],
         }  # fmt: skip
         why = f"the cluster's DNS answers {self.fqdn} with {host}"
-        passing = [written(port) for port in self.intent.ports if not port.protocol.is_http]
+        passing = [str(port) for port in self.intent.ports if not port.protocol.is_http]
         if self.intent.mesh and self.mesh.alias_mode and passing:
             why += f"; sidecars pass {', '.join(passing)} through as it comes, which is right"
         return self._planned(SERVICES, self.intent.name, {"spec": spec}, why, annotations=self._annotations())
@@ -188,7 +187,7 @@ class _AliasObjects:
         why = "no TLS of the sidecar's own, whatever wider rule asks for the mesh's mutual TLS"
         if originating:
             tls = _tls_block(self.intent.tls)
-            names = "all ports" if len(originating) == len(ports) else ", ".join(map(written, originating))
+            names = "all ports" if len(originating) == len(ports) else ", ".join(map(str, originating))
             why = f"the sidecar adds TLS ({self.intent.tls.mode}) for {self.intent.tls.sni} on {names}"
             if len(originating) == len(ports):
                 policy = {"tls": tls}
@@ -306,6 +305,5 @@ def _tls_block(tls: TlsSettings) -> Json:
         "credentialName": tls.credential_name,
         "clientCertificate": tls.client_certificate,
         "privateKey": tls.private_key,
-        "insecureSkipVerify": tls.insecure_skip_verify,
     }
     return {key: value for key, value in block.items() if value}

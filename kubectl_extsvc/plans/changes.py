@@ -8,10 +8,11 @@ from kubectl_extsvc.mesh.hosts import name_forms, resolve_host, service_fqdn
 from kubectl_extsvc.model.alias import AddressTarget, Form, HostTarget, Intent, TlsMode
 from kubectl_extsvc.model.marks import (
     ALIAS_LABEL,
-    MANAGED_BY_LABEL,
     MANAGER,
     SERVICE_NAME_LABEL,
     SLICE_MANAGED_BY_LABEL,
+    alias_of,
+    is_ours,
 )
 from kubectl_extsvc.model.plan import Action, Change, Plan
 from kubectl_extsvc.model.resources import BY_KIND, SERVICES, Json, ObjectRef, Resource
@@ -19,7 +20,7 @@ from kubectl_extsvc.model.snapshot import Mesh
 from kubectl_extsvc.plans.alias_objects import TARGET_SUFFIX, Planned, objects_of
 from kubectl_extsvc.plans.intents import intent_of
 from kubectl_extsvc.plans.naming import is_in_cluster, quoted
-from kubectl_extsvc.plans.ports import port_warnings, written
+from kubectl_extsvc.plans.ports import port_warnings
 
 APPLICATION_ORDER = ("Service", "ServiceEntry", "DestinationRule", "VirtualService", "EndpointSlice")
 
@@ -87,7 +88,7 @@ def plan_create(
         replace(change, force=_takes_over(change, there, overwrite=overwrite, adopt=adopt)) for change in changes
     ]
     kept = {_planned_key(planned) for planned in wanted}
-    leftovers = [obj for key, obj in there.items() if key not in kept and _is_ours(obj, intent.name)]
+    leftovers = [obj for key, obj in there.items() if key not in kept and alias_of(obj) == intent.name]
     changes += _deletions(leftovers, f"was for an earlier intent of alias {intent.name}", APPLICATION_ORDER[::-1])
     if earlier and earlier.form is not intent.form and earlier.tls.mode is not TlsMode.DISABLE:
         changes.sort(key=lambda change: _ROUTES_FIRST.index(change.ref.kind))
@@ -102,7 +103,7 @@ def plan_delete(name: str, namespace: str, present: Sequence[Json]) -> Plan:
     """
     objects = [obj for obj in present if obj["metadata"].get("namespace", "") == namespace]
     objects = [obj for obj in objects if _labels(obj).get(ALIAS_LABEL) == name or _key(obj) == ("Service", name)]
-    foreign = [obj for obj in objects if not _is_ours(obj, name)]
+    foreign = [obj for obj in objects if alias_of(obj) != name]
     if foreign:
         raise Refused(f"{_whose(foreign[0])}; {_NOT_CHANGED}. Use kubectl delete if it is to go.")
     return Plan(tuple(_deletions(objects, f"belongs to alias {name}", _DELETION_ORDER)))
@@ -154,9 +155,9 @@ def _takes_over(change: Change, there: Mapping[tuple[str, str], Json], *, overwr
     if live is None:
         return False
     alias = (change.wanted or live)["metadata"]["labels"][ALIAS_LABEL]
-    if _is_ours(live, alias):
+    if alias_of(live) == alias:
         return overwrite
-    return adopt and _labels(live).get(MANAGED_BY_LABEL) != MANAGER
+    return adopt and not is_ours(live)
 
 
 def _deletions(objects: Sequence[Json], why: str, order: Sequence[str]) -> Iterator[Change]:
@@ -205,11 +206,6 @@ def _labels(obj: Json) -> dict[str, str]:
     return obj["metadata"].get("labels") or {}
 
 
-def _is_ours(obj: Json, name: str) -> bool:
-    labels = _labels(obj)
-    return labels.get(MANAGED_BY_LABEL) == MANAGER and labels.get(ALIAS_LABEL) == name
-
-
 def _key(obj: Json) -> tuple[str, str]:
     return obj["kind"], obj["metadata"]["name"]
 
@@ -222,10 +218,10 @@ def _whose(obj: Json) -> str:
     """Whose an object is that is not the alias's."""
     resource = BY_KIND[obj["kind"]]
     metadata = obj["metadata"]
-    labels = _labels(obj)
+    alias = alias_of(obj)
     what = f'{resource.qualified} "{metadata["name"]}" in namespace "{metadata.get("namespace", "")}"'
-    if labels.get(MANAGED_BY_LABEL) == MANAGER and labels.get(ALIAS_LABEL):
-        return f"{what} belongs to alias {quoted(labels[ALIAS_LABEL])}"
+    if alias:
+        return f"{what} belongs to alias {quoted(alias)}"
     return f"{what} was not made by kubectl extsvc"
 
 
@@ -252,7 +248,7 @@ def _refuse_the_impossible(intent: Intent, mesh: Mesh, cluster_domain: str) -> N
     for port in intent.ports:
         if port.target_port != port.number and not (sidecar_translates and port.protocol.is_http):
             raise Refused(
-                f"port {written(port)}: an ExternalName Service is a name only and changes no port, clients call "
+                f"port {port}: an ExternalName Service is a name only and changes no port, clients call "
                 f"{host}:{port.number}; {_NOT_CHANGED}. Use port {port.target_port}, or --host {host} --lookup."
             )
 
@@ -260,7 +256,7 @@ def _refuse_the_impossible(intent: Intent, mesh: Mesh, cluster_domain: str) -> N
 def _refuse_foreign(intent: Intent, objects: Sequence[Json], adopt: bool) -> None:
     """Objects of others under names that we want, and our own that are about to go."""
     for obj in objects:
-        foreign = not _is_ours(obj, intent.name)
+        foreign = alias_of(obj) != intent.name
         if foreign and not adopt:
             raise Refused(f"{_whose(obj)}; {_NOT_CHANGED}. Use --adopt to take it over.")
         if foreign and obj["kind"] == "Service":
@@ -292,7 +288,7 @@ def _refuse_other_intent(intent: Intent, service: Json, earlier: Intent | None, 
         return
     if earlier:
         difference = _difference(earlier, intent)
-    elif _is_ours(service, intent.name):
+    elif alias_of(service) == intent.name:
         difference = "annotations that cannot be read"
     else:
         difference = _difference_of_foreign(service, intent)
@@ -308,7 +304,7 @@ def _difference(earlier: Intent, intent: Intent) -> str:
     if earlier.target != intent.target:
         differences.append(_target_words(earlier))
     if earlier.ports != intent.ports:
-        differences.append(f"ports {','.join(map(written, earlier.ports))}")
+        differences.append(f"ports {','.join(map(str, earlier.ports))}")
     if earlier.tls != intent.tls:
         sni = f" for {earlier.tls.sni}" if earlier.tls.sni else ""
         other = (
@@ -352,7 +348,7 @@ def _refuse_other_routes(
     for virtual_service in virtual_services:
         metadata = virtual_service["metadata"]
         spec = virtual_service.get("spec") or {}
-        if metadata.get("namespace") == intent.namespace and _is_ours(virtual_service, intent.name):
+        if metadata.get("namespace") == intent.namespace and alias_of(virtual_service) == intent.name:
             continue
         namespace = metadata.get("namespace", "")
         hosts = {resolve_host(host, namespace, cluster_domain) for host in spec.get("hosts") or ()}
@@ -372,7 +368,7 @@ def _warnings(
         translated = [port for port in intent.ports if port.target_port != port.number]
         if translated and intent.tls.mode is TlsMode.DISABLE:
             yield (
-                f"port {written(translated[0])} is translated by sidecars only: pods without one call "
+                f"port {translated[0]} is translated by sidecars only: pods without one call "
                 f"{intent.target.host}:{translated[0].number}"
             )
     if registry_only and any(planned.obj["metadata"]["name"].endswith(TARGET_SUFFIX) for planned in wanted):

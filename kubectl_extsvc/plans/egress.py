@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from kubectl_extsvc.errors import Refused
 from kubectl_extsvc.mesh.hosts import covers, exported_to
 from kubectl_extsvc.model.alias import AliasPort, Intent
-from kubectl_extsvc.model.marks import ALIAS_LABEL, MANAGED_BY_LABEL, MANAGER
+from kubectl_extsvc.model.marks import alias_of
 from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.plans.ports import written
 
 
 def ports_to_register(intent: Intent, *, registry_only: bool, service_entries: Sequence[Json]) -> tuple[AliasPort, ...]:
@@ -37,7 +36,7 @@ def ports_to_register(intent: Intent, *, registry_only: bool, service_entries: S
         names = _names(visible)
         raise Refused(
             f"{names} already stands for {host} without port {missing.number}, and one of ours would hide it from "
-            f"namespace {intent.namespace}; nothing was changed. Add the port there: {written(missing)}, protocol TLS."
+            f"namespace {intent.namespace}; nothing was changed. Add the port there: {missing}, protocol TLS."
         )
     return ()
 
@@ -48,10 +47,7 @@ def _names(entries: Iterable[Json]) -> str:
 
 def _is_others(entry: Json, intent: Intent) -> bool:
     """Not one that an alias of ours wrote in this namespace: of those the ports of all count."""
-    metadata = entry["metadata"]
-    labels = metadata.get("labels") or {}
-    ours = labels.get(MANAGED_BY_LABEL) == MANAGER and ALIAS_LABEL in labels
-    return not (ours and metadata.get("namespace") == intent.namespace)
+    return not (alias_of(entry) and entry["metadata"].get("namespace") == intent.namespace)
 
 
 def _is_visible(entry: Json, intent: Intent, host: str) -> bool:

@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from kubectl_extsvc.errors import UsageError
 from kubectl_extsvc.model.alias import AddressTarget, HostTarget, Intent, Target, TlsMode, TlsSettings
 from kubectl_extsvc.model.marks import (
-    ALIAS_LABEL,
     ANNOTATION_PREFIX,
     HOST_ANNOTATION,
-    MANAGED_BY_LABEL,
-    MANAGER,
     PORTS_ANNOTATION,
+    alias_of,
 )
 from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.plans.ports import parse_ports, written
+from kubectl_extsvc.plans.ports import parse_ports
 
 ADDRESSES = f"{ANNOTATION_PREFIX}addresses"
 MESH = f"{ANNOTATION_PREFIX}mesh"
@@ -28,7 +26,7 @@ def annotations_of(intent: Intent) -> dict[str, str]:
     """The intent as annotations; what has its default is left out. Lists are joined by commas."""
     tls = intent.tls
     values = {
-        PORTS_ANNOTATION: ",".join(map(written, intent.ports)),
+        PORTS_ANNOTATION: ",".join(map(str, intent.ports)),
         MESH: "auto" if intent.mesh else "none",
         EXPORT_TO: ",".join(intent.export_to),
         TLS + "mode": tls.mode.value,
@@ -38,7 +36,6 @@ def annotations_of(intent: Intent) -> dict[str, str]:
         TLS + "credential-name": tls.credential_name,
         TLS + "client-certificate": tls.client_certificate,
         TLS + "private-key": tls.private_key,
-        TLS + "insecure-skip-verify": "true" if tls.insecure_skip_verify else "",
     }
     if isinstance(intent.target, AddressTarget):
         values |= {HOST_ANNOTATION: intent.target.host, ADDRESSES: ",".join(intent.target.addresses)}
@@ -48,8 +45,7 @@ def annotations_of(intent: Intent) -> dict[str, str]:
 def intent_of(service: Json) -> Intent | None:
     """The intent that a Service of ours was made from; None if it is not ours or somebody broke its annotations."""
     metadata = service["metadata"]
-    labels = metadata.get("labels") or {}
-    if labels.get(MANAGED_BY_LABEL) != MANAGER or labels.get(ALIAS_LABEL) != metadata["name"]:
+    if alias_of(service) != metadata["name"]:
         return None
     annotations: Mapping[str, str] = metadata.get("annotations") or {}
     target = _target(service, annotations)
@@ -73,7 +69,6 @@ def intent_of(service: Json) -> Intent | None:
             credential_name=annotations.get(TLS + "credential-name", ""),
             client_certificate=annotations.get(TLS + "client-certificate", ""),
             private_key=annotations.get(TLS + "private-key", ""),
-            insecure_skip_verify=annotations.get(TLS + "insecure-skip-verify") == "true",
         ),
         mesh=annotations[MESH] == "auto",
         export_to=_list(annotations, EXPORT_TO),

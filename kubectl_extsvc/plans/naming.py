@@ -1,10 +1,10 @@
 """Names that an alias has or stands for: its own, its namespace, the outside host."""
 
-import ipaddress
 import re
 from collections.abc import Sequence
 
 from kubectl_extsvc.errors import UsageError
+from kubectl_extsvc.mesh.hosts import is_address
 
 Warnings = tuple[str, ...]
 """Lines for stderr, each without the word Warning."""
@@ -113,7 +113,7 @@ def _refuse_what_is_no_host(host: str, flag: str) -> None:
     """Things that people type in place of a host, each with what to do instead."""
     if not host:
         raise UsageError(f"{flag}: the host is empty")
-    if _is_address(host):
+    if is_address(host.removeprefix("[").removesuffix("]")):
         raise UsageError(f"{flag}: {quoted(host)} is an IP address, which has no DNS alias: use --address")
     if "://" in host or "/" in host:
         raise UsageError(f"{flag}: {quoted(host)} is not a host name: leave out the scheme and the path")
@@ -123,14 +123,6 @@ def _refuse_what_is_no_host(host: str, flag: str) -> None:
         raise UsageError(f"{flag}: {quoted(host)} is a wildcard: an alias stands for one host")
     if "_" in host:
         raise UsageError(f"{flag}: {quoted(host)} has an underscore, which Kubernetes and TLS refuse in a host name")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False
-    return True
 
 
 def _a_label(label: str, text: str, flag: str) -> str:

@@ -70,13 +70,6 @@ def default_ports(form: Form, mode: TlsMode | None = None) -> tuple[AliasPort, .
     return parse_ports(["http:80"] if form is Form.EXTERNAL_NAME else ["tls:443"])
 
 
-def written(port: AliasPort) -> str:
-    """A port as it is typed: http:80:443, or tls:443 if the target port is the same."""
-    name = f"{port.name}:" if port.name else ""
-    target_port = f":{port.target_port}" if port.target_port != port.number else ""
-    return f"{name}{port.number}{target_port}"
-
-
 def port_warnings(ports: Sequence[AliasPort], *, mesh: bool) -> Warnings:
     """What is allowed and still likely to be wrong about the names of ports."""
     warnings = []

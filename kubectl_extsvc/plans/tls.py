@@ -8,7 +8,6 @@ from kubectl_extsvc.errors import Refused, UsageError
 from kubectl_extsvc.model.alias import AliasPort, HostTarget, Target, TlsMode, TlsSettings
 from kubectl_extsvc.model.snapshot import Mesh
 from kubectl_extsvc.plans.naming import Warnings, external_host, is_in_cluster, quoted
-from kubectl_extsvc.plans.ports import written
 
 SYSTEM_CA = "system"
 # istio #33472, in master after the 1.11 branch was cut: the proxy's agent knows file-root:system.
@@ -33,7 +32,6 @@ class TlsWishes:
     credential_name: str = ""
     client_certificate: str = ""
     private_key: str = ""
-    insecure_skip_verify: bool = False
 
     def flags_given(self) -> list[str]:
         """The options beside the mode that were given, as they are spelled."""
@@ -87,12 +85,11 @@ def resolve_tls(
             sni=sni,
             # With sni and no subjectAltNames Envoy checks the chain and no name
             # (pilot/pkg/networking/core/cluster_tls.go, setAutoSniAndAutoSanValidation).
-            subject_alt_names=() if wishes.insecure_skip_verify else _subject_alt_names(wishes, sni),
+            subject_alt_names=_subject_alt_names(wishes, sni),
             ca_certificates=ca_certificates,
             credential_name=wishes.credential_name,
             client_certificate=wishes.client_certificate,
             private_key=wishes.private_key,
-            insecure_skip_verify=wishes.insecure_skip_verify,
         ),
         (*warnings, *doubts),
     )
@@ -113,7 +110,7 @@ def _mode_of(ports: Sequence[AliasPort]) -> TlsMode:
     plain = next((port for port in ports if not port.originates and not port.protocol.is_tls), None)
     if plain:
         raise UsageError(
-            f"port {written(originating[0])} wants TLS from the sidecar and port {written(plain)} does not: "
+            f"port {originating[0]} wants TLS from the sidecar and port {plain} does not: "
             "make two aliases, or say which with --tls-mode"
         )
     return TlsMode.SIMPLE
@@ -126,10 +123,10 @@ def _refuse_without_originator(
     originating = [port for port in ports if not port.protocol.is_tls]
     if not originating:
         raise Refused(
-            f"clients speak TLS themselves to port {written(ports[0])}, and --tls-mode {mode} would encrypt it once "
+            f"clients speak TLS themselves to port {ports[0]}, and --tls-mode {mode} would encrypt it once "
             f"more; {_NOT_CHANGED}. Use --tls-mode DISABLE, or --port http:80:443 for clients that speak plain HTTP."
         )
-    wish = f"port {written(originating[0])} needs a sidecar that adds TLS ({mode})"
+    wish = f"port {originating[0]} needs a sidecar that adds TLS ({mode})"
     if not use_mesh:
         raise Refused(
             f"{wish}, and with --mesh none there is no rule that tells it to; {_NOT_CHANGED}. "
@@ -156,7 +153,7 @@ def _refuse_without_originator(
         if not port.protocol.is_http:
             # A TCP ServiceEntry without addresses would take the port for the whole mesh (istio #29992, #48739).
             raise Refused(
-                f"port {written(port)} is not HTTP, and behind an ExternalName Service a sidecar tells only HTTP "
+                f"port {port} is not HTTP, and behind an ExternalName Service a sidecar tells only HTTP "
                 f"apart: it would leave in clear; {_NOT_CHANGED}. Use --host {target.host} --lookup."
             )
 
@@ -172,8 +169,6 @@ def _refuse_credentials(wishes: TlsWishes, mode: TlsMode, mesh: Mesh) -> None:
         raise UsageError("--tls-mode MUTUAL needs --tls-client-certificate and --tls-private-key")
     for path in files:
         _check_path(path)
-    if wishes.insecure_skip_verify and (wishes.ca_certificates or wishes.subject_alt_names):
-        raise UsageError("skipping verification excludes --tls-ca-certificates and --tls-subject-alt-names")
     name = wishes.credential_name
     if not name:
         return
@@ -218,7 +213,7 @@ def _ca_certificates(wishes: TlsWishes, mesh: Mesh) -> tuple[str, Warnings]:
 
     Before 1.21 an empty caCertificates means that nothing is verified, so the word is more than a default.
     """
-    if wishes.credential_name or wishes.insecure_skip_verify:
+    if wishes.credential_name:
         return "", ()
     if wishes.ca_certificates and wishes.ca_certificates != SYSTEM_CA:
         _check_path(wishes.ca_certificates)
@@ -236,8 +231,7 @@ def _check_path(path: str) -> None:
 
 def _plain_http_to_tls(ports: Sequence[AliasPort]) -> Warnings:
     return tuple(
-        f"port {written(port)} sends plain HTTP to a TLS port, since --tls-mode DISABLE adds no TLS: "
-        "most servers answer 400"
+        f"port {port} sends plain HTTP to a TLS port, since --tls-mode DISABLE adds no TLS: most servers answer 400"
         for port in ports
         if port.originates
     )

@@ -44,7 +44,7 @@ def cannot_ask(tool: Tool, transfers: Sequence[Transfer]) -> tuple[NoAnswer, ...
     if tool is not Tool.WGET:
         return ()
     reasons = ((transfer, wget.cannot_ask(transfer)) for transfer in transfers)
-    return tuple(NoAnswer(transfer, reason) for transfer, reason in reasons if reason)
+    return tuple(NoAnswer(transfer, reason, wget.BETTER_SOURCE) for transfer, reason in reasons if reason)
 
 
 def read_answers(batch: Batch, stdout: bytes, stderr: bytes, exit_code: int | None) -> Reading:

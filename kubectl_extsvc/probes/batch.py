@@ -29,6 +29,9 @@ class Tool(StrEnum):
 LADDER = (Tool.CURL, Tool.PYTHON3, Tool.WGET)
 """Best first. python3 comes before wget: it answers a whole batch in one exec, and everything that curl does."""
 
+ANOTHER_SOURCE = "a source with curl, python3 or wget (--from, --probe-pods)"
+"""What helps where the container has none of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -104,7 +107,7 @@ def missing_tool(batch: Batch) -> Reading:
     """The reading of a batch whose tool the container does not have: the next tool is worth an exec."""
     tool = next_tool(batch.tool)
     said = f"none of {', '.join(LADDER)} is in this container; choose another source with --from, or use --probe-pods"
-    outcomes = tuple(NoAnswer(transfer, said) for transfer in batch.transfers)
+    outcomes = tuple(NoAnswer(transfer, said, ANOTHER_SOURCE) for transfer in batch.transfers)
     return Reading(outcomes, Retry(tool, Form.PARALLEL, batch.transfers) if tool else None)
 
 

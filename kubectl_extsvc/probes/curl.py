@@ -85,11 +85,6 @@ def version_of(text: str) -> tuple[int, int, int] | None:
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
-def form_for(version: tuple[int, int, int] | None) -> Form:
-    """The best form that a curl of this version knows (%{header_json} came with 7.83.0)."""
-    return Form.CLASSIC if version is not None and version < (7, 83, 0) else Form.PARALLEL
-
-
 def _argv_batch(transfers: Sequence[Transfer], limits: Limits, token: str, form: Form) -> Batch:
     form = _possible(form, transfers)
     words = [_arguments(_options(t, limits, _mark(token, place), form)) for place, t in enumerate(transfers)]

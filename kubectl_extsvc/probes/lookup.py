@@ -11,7 +11,7 @@ that it said nothing about are simply not known.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 from kubectl_extsvc.errors import UsageError
@@ -70,12 +70,6 @@ def python3_addresses(hosts: Sequence[str], stdout: str) -> dict[str, tuple[str,
 def is_missing(exit_code: int | None) -> bool:
     """Whether the container has no such program."""
     return exit_code in MISSING
-
-
-def stale(addresses: Iterable[str], resolved: Iterable[str]) -> tuple[str, ...]:
-    """Those of the addresses that the host does not resolve to any more."""
-    now = {_canonical(address) for address in resolved}
-    return tuple(address for address in addresses if _canonical(address) not in now)
 
 
 def _separator(place: int) -> str:

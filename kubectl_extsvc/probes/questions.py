@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, AppProtocol
+from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, AppProtocol, Form
 from kubectl_extsvc.model.observation import Contract
 from kubectl_extsvc.model.probe import Purpose, Scheme, Transfer
 
@@ -25,8 +25,8 @@ def transfers(
 ) -> tuple[Transfer, ...]:
     """The transfers of one source for one port: first the alias as the contract says, then what helps to explain it.
 
-    headers are the user's: they go only where the port is served, and never to a bare address. At most addresses_cap
-    addresses are asked. UDP cannot be asked about.
+    path, method and headers are the user's: they go only where the port is served, and never to a bare address. At most
+    addresses_cap addresses are asked. UDP cannot be asked about.
     """
     if port.protocol is AppProtocol.UDP:
         return ()
@@ -63,7 +63,17 @@ def transfers(
                 want_body=False,
             )
         )
+    if not contract.served and contract.originates and alias.form is Form.EXTERNAL_NAME:
+        calls.append(_in_clear(alias, port, name, fqdn))
     return (*calls, *_to_addresses(alias, port, name, sni, addresses_cap))
+
+
+def _in_clear(alias: Alias, port: AliasPort, name: str, fqdn: str) -> Transfer:
+    """What a client without sidecar gets for plain HTTP: an answer of the target's own port of that number.
+
+    The alias is dialled, whose CNAME is absolute; a search list might make another host of the target's bare name.
+    """
+    return Transfer(f"{name}/target", Purpose.TARGET, Scheme.HTTP, alias.host, port.number, connect_to=fqdn)
 
 
 def _to_addresses(alias: Alias, port: AliasPort, name: str, sni: str, cap: int) -> Iterator[Transfer]:

@@ -28,8 +28,9 @@ from kubectl_extsvc.probes.curl import checked_header, checked_method, curl_url
 from kubectl_extsvc.probes.curl_answers import answer_of, split_headers
 from kubectl_extsvc.probes.curl_exit import CurlExit
 
-NOT_CHECKED = "wget tells neither addresses nor times"
-NOT_CHECKED_BY_BUSYBOX = f"{NOT_CHECKED}, and busybox checks no certificate"
+BETTER_SOURCE = "a source with curl or python3 (--from, --probe-pods)"
+"""What helps with a transfer that wget cannot ask."""
+
 
 _WORDS: tuple[tuple[str, CurlExit], ...] = (
     (r"unable to resolve host|bad address|name or service not known|does not resolve", CurlExit.RESOLVE_HOST),

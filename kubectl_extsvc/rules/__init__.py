@@ -2,11 +2,11 @@
 
 from kubectl_extsvc.model.finding import Judgement
 from kubectl_extsvc.model.observation import Case
-from kubectl_extsvc.rules import endpoints, http, mesh_binding, names, path, tls
+from kubectl_extsvc.rules import endpoints, http, mesh_binding, names, path, tls, tls_names
 from kubectl_extsvc.rules.family import SHELF, Rule
 from kubectl_extsvc.rules.judging import judge_by
 
-FAMILIES = (names, endpoints, mesh_binding, tls, http, path)
+FAMILIES = (names, endpoints, mesh_binding, tls, tls_names, http, path)
 
 CAUSAL_ORDER = (
     "XS0101", "XS0102",  # no name: nothing else can be seen
@@ -32,18 +32,10 @@ IN_CAUSAL_ORDER = _in_causal_order()
 RULES = tuple(sorted(IN_CAUSAL_ORDER, key=lambda rule: rule.code))
 """All rules, by code."""
 
-RULE_TABLE = tuple((rule.code, rule.severity, rule.stage, rule.title) for rule in RULES)
-
 
 def judge(case: Case) -> Judgement:
     """What all rules say about one alias."""
     return judge_by(IN_CAUSAL_ORDER, case)
 
 
-def explain(code: str) -> str | None:
-    """The page of a rule, None if there is no such code."""
-    rule = SHELF.get(code.upper())
-    return f"{rule.code} {rule.title}\n\n{rule.page}\n" if rule is not None else None
-
-
-__all__ = ["CAUSAL_ORDER", "FAMILIES", "RULES", "RULE_TABLE", "Rule", "explain", "judge"]
+__all__ = ["CAUSAL_ORDER", "FAMILIES", "RULES", "Rule", "judge"]

@@ -75,34 +75,36 @@ def no_usable_endpoint(case: Case) -> Iterable[Finding]:
 
 @rule("XS0202", "Port names of Service and slice differ", Severity.ERROR, Stage.ENDPOINTS, needs={Fact.ENDPOINT_SLICES})
 def port_name_differs(case: Case) -> Iterable[Finding]:
-    """A port of the Service has no namesake in its EndpointSlices.
+    """A port of the Service has no namesake in its EndpointSlices, or in those of one IP family.
 
-    Why     Service and slice are joined by port *name*, not by number. A Service with one port may leave the
-            name out; then the slice must leave it out as well.
+    Why     Service and slice are joined by port *name*, not by number, each slice by itself. A Service with one
+            port may leave the name out; then the slice must leave it out as well.
     Seen    503 UH behind a sidecar ("no healthy upstream"), curl 7 from a plain pod. Both objects look right by
             themselves, and istioctl analyze is silent.
     Cure    Give both ports the same name.
     Source  istio #27487; live on Istio 1.31.
     """
     alias = case.alias
-    slices = [item for item in _labelled(case) if _ready_addresses(item)]
-    names = {port.get("name") or "" for item in slices for port in item.get("ports") or ()}
-    if alias.form is not Form.ENDPOINTS or not slices:
+    if alias.form is not Form.ENDPOINTS:
         return
-    for port in alias.ports:
-        if port.name in names:
-            continue
+    families = _slices_by_family(case)
+    for family, slices in families.items():
+        names = {port.get("name") or "" for item in slices for port in item.get("ports") or ()}
+        missing = f"no {family} endpoint" if len(families) > 1 else "no endpoint"
         ref = metadata_ref(slices[0], "EndpointSlice")
-        yield say(
-            "XS0202",
-            Severity.ERROR,
-            Stage.ENDPOINTS,
-            ref,
-            f'{alias.service} names its port {port.number} "{port.name}", {ref} has {_quoted(names)}: no endpoint',
-            evidence=[f"{metadata_ref(item, 'EndpointSlice')} ports: {_port_list(item)}" for item in slices],
-            cure=_rename_port(slices[0], ref, port.name, {other.name for other in alias.ports}),
-            ports=(port.number,),
-        )
+        for port in alias.ports:
+            if port.name in names:
+                continue
+            yield say(
+                "XS0202",
+                Severity.ERROR,
+                Stage.ENDPOINTS,
+                ref,
+                f'{alias.service} names its port {port.number} "{port.name}", {ref} has {_quoted(names)}: {missing}',
+                evidence=[f"{metadata_ref(item, 'EndpointSlice')} ports: {_port_list(item)}" for item in slices],
+                cure=_rename_port(slices[0], ref, port.name, {other.name for other in alias.ports}),
+                ports=(port.number,),
+            )
 
 
 @rule(
@@ -126,8 +128,8 @@ def stale_addresses(case: Case) -> Iterable[Finding]:
     alias = case.alias
     found = case.snapshot.resolved.get(alias.host, ())
     families = {ipaddress.ip_address(address).version for address in addresses_of(alias)}
-    now = {address for address in _canonical(found) if ipaddress.ip_address(address).version in families}
-    if alias.form is not Form.ENDPOINTS or not now or now & _canonical(addresses_of(alias)):
+    now = {address for address in found if ipaddress.ip_address(address).version in families}
+    if alias.form is not Form.ENDPOINTS or not now or now.intersection(addresses_of(alias)):
         return
     bad = [
         failure.seen
@@ -272,6 +274,19 @@ def _ready_addresses(item: Json) -> list[str]:
     ]
 
 
+def _slices_by_family(case: Case) -> dict[str, list[Json]]:
+    """Address type → slices with ready endpoints, of the families that the Service has.
+
+    Of a headless Service, and of one without any slice of its own families, those of every family.
+    """
+    found: dict[str, list[Json]] = {}
+    for item in _labelled(case):
+        if _ready_addresses(item):
+            found.setdefault(item.get("addressType", "IPv4"), []).append(item)
+    served = {f"IPv{ipaddress.ip_address(address).version}" for address in case.alias.cluster_ips}
+    return {family: slices for family, slices in found.items() if family in served} or found
+
+
 def _looks_meant_for(item: Json, alias: Alias) -> bool:
     """A slice without the label whose name says whose it is."""
     name: str = item["metadata"]["name"]
@@ -321,10 +336,6 @@ def _port_list(item: Json) -> str:
 
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in sorted(names)) or "no port"
-
-
-def _canonical(addresses: Iterable[str]) -> set[str]:
-    return {str(ipaddress.ip_address(address)) for address in addresses}
 
 
 def _address_of(answer: Answer) -> str:

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubectl_extsvc.mesh.destination_rules import tls_settings
-from kubectl_extsvc.mesh.hosts import resolve_host
+from kubectl_extsvc.mesh.rule_lookup import read_rule
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, Form, TlsMode, TlsSettings
 from kubectl_extsvc.model.finding import Finding, Severity
 from kubectl_extsvc.model.hostile_text import one_line
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.resources import DESTINATION_RULES, Json, ObjectRef, Resource
-from kubectl_extsvc.model.route import Route
+from kubectl_extsvc.model.route import OutboundTls, Route
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.translation import Failure, FailureKind, failure_of
+
+ORIGINATING = (OutboundTls.SIMPLE, OutboundTls.MUTUAL)
 
 
 def say(
@@ -102,12 +104,11 @@ class TlsBlock:
 
 
 def tls_block(rule: Json, port: int, case: Case) -> TlsBlock:
-    ref = metadata_ref(rule, DESTINATION_RULES.kind)
-    spec = rule.get("spec") or {}
-    host = resolve_host(spec.get("host", ""), ref.namespace, case.snapshot.cluster_domain)
-    levels = (spec.get("trafficPolicy") or {}).get("portLevelSettings") or ()
+    read = read_rule(rule, case.snapshot.cluster_domain)
+    levels = (read.spec.get("trafficPolicy") or {}).get("portLevelSettings") or ()
     numbers = [(level.get("port") or {}).get("number") for level in levels]
-    return TlsBlock(ref, rule, host, tls_settings(rule, port), numbers.index(port) if port in numbers else None)
+    index = numbers.index(port) if port in numbers else None
+    return TlsBlock(read.ref, rule, read.host, tls_settings(rule, port), index)
 
 
 def deciding_block(observation: Observation, case: Case) -> TlsBlock | None:
@@ -202,16 +203,9 @@ def create_command(alias: Alias, *, target: str = "", ports: Iterable[AliasPort]
         addresses = f"--address {','.join(addresses_of(alias)) or 'ADDRESS'}"
         target = f"--external-name {host}" if external else f"{addresses} --host {host}" if alias.host else addresses
     words = [f"kubectl extsvc create {alias.name} -n {alias.namespace}", target]
-    words += [f"--port {port_word(port)}" for port in (alias.ports if ports is None else ports)]
+    words += [f"--port {port}" for port in (alias.ports if ports is None else ports)]
     words += [more] if more else []
     return " ".join([*words, flags])
-
-
-def port_word(port: AliasPort) -> str:
-    """A port as create's --port takes it."""
-    name = f"{port.name}:" if port.name else ""
-    target = f":{port.target_port}" if port.target_port != port.number else ""
-    return f"{name}{port.number}{target}"
 
 
 def addresses_of(alias: Alias) -> tuple[str, ...]:

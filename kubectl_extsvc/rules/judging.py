@@ -6,7 +6,7 @@ from dataclasses import replace
 from kubectl_extsvc.model.alias import Form
 from kubectl_extsvc.model.finding import Fact, Finding, Judgement, Severity, Skipped
 from kubectl_extsvc.model.observation import Case
-from kubectl_extsvc.model.probe import Answer, NoAnswer
+from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose
 from kubectl_extsvc.model.route import Route, RouteUnknown
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.family import Rule
@@ -17,7 +17,7 @@ Call = tuple[str, int]
 ISTIO_FACTS = (Fact.DESTINATION_RULES, Fact.VIRTUAL_SERVICES, Fact.SERVICE_ENTRIES, Fact.PROXY)
 """Without Istio there is nothing of these, which is known, not missing."""
 
-EXEC = "create pods/exec"
+EXEC = "get and create pods/exec"
 
 
 def judge_by(rules: Sequence[Rule], case: Case) -> Judgement:
@@ -54,7 +54,7 @@ def missing_facts(case: Case) -> dict[Fact, Skipped]:
         unread = snapshot.unread.get(fact.value) or snapshot.unread.get(fact.value.partition(".")[0])
         if unread is not None:
             missing[fact] = Skipped("", f"{unread.what}: {unread.reason}", unread.unlock or f"list {unread.what}")
-    if not any(isinstance(outcome, Answer) for o in case.observations for outcome in o.outcomes):
+    if not any(_says_something(outcome) for o in case.observations for outcome in o.outcomes):
         missing[Fact.PROBES] = Skipped("", *_why_no_probe(case))
     routes = [o.route for o in case.observations if o.source.mode is MeshMode.SIDECAR]
     if not any(isinstance(route, Route) for route in routes):
@@ -71,10 +71,15 @@ def missing_facts(case: Case) -> dict[Fact, Skipped]:
     return missing
 
 
+def _says_something(outcome: Outcome) -> bool:
+    """An answer of the alias; what its target says in clear is a matter by itself."""
+    return isinstance(outcome, Answer) and outcome.transfer.purpose is not Purpose.TARGET
+
+
 def _why_no_probe(case: Case) -> tuple[str, str]:
     nothing = next((o for each in case.observations for o in each.outcomes if isinstance(o, NoAnswer)), None)
     if nothing is not None:
-        return nothing.reason, "" if "--no-probe" in nothing.reason else EXEC
+        return nothing.reason, nothing.unlock
     return "no source was asked", "--from or --probe-pods"
 
 

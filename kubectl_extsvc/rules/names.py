@@ -1,12 +1,11 @@
 """Family 01: names."""
 
-import ipaddress
 from collections.abc import Iterable
 
+from kubectl_extsvc.mesh.hosts import is_address
 from kubectl_extsvc.model.alias import Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
 from kubectl_extsvc.model.observation import Case, Stage
-from kubectl_extsvc.model.probe import Answer, Purpose
 from kubectl_extsvc.rules.evidence import create_command, failures, say
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.translation import FailureKind
@@ -24,7 +23,7 @@ def external_name_is_address(case: Case) -> Iterable[Finding]:
     """
     alias = case.alias
     text = (alias.external_name_raw or alias.host).rstrip(".")
-    if alias.form is Form.EXTERNAL_NAME and _is_address(text):
+    if alias.form is Form.EXTERNAL_NAME and is_address(text):
         yield say(
             "XS0101",
             Severity.ERROR,
@@ -60,10 +59,7 @@ def name_does_not_resolve(case: Case) -> Iterable[Finding]:
         return
     alias = case.alias
     for observation, failure in failures(case, FailureKind.NAME_UNKNOWN):
-        target = observation.outcome(Purpose.TARGET)
-        target_fails = (isinstance(target, Answer) and target.exit_code == 6) or (
-            alias.host != "" and case.snapshot.resolved.get(alias.host) == ()
-        )
+        target_fails = alias.host != "" and case.snapshot.resolved.get(alias.host) == ()
         name = alias.fqdn(case.snapshot.cluster_domain)
         elsewhere = any(o.answer is not None and o.answer.connected for o in case.observations)
         if target_fails or (alias.form is Form.EXTERNAL_NAME and not elsewhere):
@@ -84,11 +80,3 @@ def name_does_not_resolve(case: Case) -> Iterable[Finding]:
             cure=cure,
             of=observation,
         )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

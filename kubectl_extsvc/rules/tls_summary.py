@@ -1,25 +1,40 @@
 """The TLS mode in effect, for the header of a report."""
 
+from kubectl_extsvc.mesh.destination_rules import decision_for
 from kubectl_extsvc.model.observation import Case, Observation
-from kubectl_extsvc.model.route import OutboundTls, Route
-from kubectl_extsvc.model.source import MeshMode
+from kubectl_extsvc.model.route import OutboundTls, Route, RuleDecision
+from kubectl_extsvc.model.source import MeshMode, Source
 
 
 def tls_summary(case: Case) -> str:
-    """Mode in effect and who decided, in a few words; several ports or sources that differ each say their own."""
+    """Mode in effect and who decided, in a few words; several ports or sources that differ each say their own.
+
+    Where no sidecar could be read it is what the objects say for a client of the alias's own namespace.
+    """
     said: dict[str, list[Observation]] = {}
     for observation in case.observations:
         if observation.source.mode is MeshMode.SIDECAR:
             said.setdefault(_in_effect(observation), []).append(observation)
     said.pop("", None)
-    if not said:
-        return (
-            "no Istio" if not case.snapshot.mesh.installed else "not observed: no source with a sidecar could be read"
-        )
-    if len(said) == 1:
-        return next(iter(said))
     several_ports = len(case.alias.ports) > 1
-    return ", ".join(f"{_whose(group, several_ports)}: {words}" for words, group in said.items())
+    by_words = {words: _whose(group, several_ports) for words, group in said.items()} or _computed(case)
+    if not by_words:
+        installed = case.snapshot.mesh.installed
+        return "not observed: no source with a sidecar could be read" if installed else "no Istio"
+    if len(by_words) == 1:
+        return next(iter(by_words))
+    return ", ".join(f"{whose}: {words}" for words, whose in by_words.items())
+
+
+def _computed(case: Case) -> dict[str, str]:
+    """What the objects say → the ports that they say it of."""
+    anyone = Source(case.alias.namespace, "", "", MeshMode.SIDECAR)
+    ports: dict[str, list[str]] = {}
+    for port in case.alias.ports:
+        decision = decision_for(case.alias, port.number, anyone, case.snapshot)
+        if decision is not None:
+            ports.setdefault(_decided_words(decision), []).append(str(port.number))
+    return {words: " ".join(numbers) for words, numbers in ports.items()}
 
 
 def _whose(group: list[Observation], several_ports: bool) -> str:
@@ -31,8 +46,10 @@ def _in_effect(observation: Observation) -> str:
     route, decision = observation.route, observation.decision
     if isinstance(route, Route):
         return _observed_words(route, observation)
-    if decision is None:
-        return ""
+    return _decided_words(decision) if decision is not None else ""
+
+
+def _decided_words(decision: RuleDecision) -> str:
     if decision.mode:
         return f"computed: {decision.mode} by {decision.rule}"
     return f"computed: plaintext, {decision.rule} sets no TLS" if decision.rule else "computed: no rule applies"

@@ -36,22 +36,24 @@ def test_whole_dump_is_read_section_by_section() -> None:
 
 def test_bootstrap_tells_the_proxy_itself() -> None:
     config = config_of(WORLD)
-    told = (config.istio_version, config.envoy_version, config.namespace, config.interception_mode, config.dns_capture)
-    assert told == ((1, 31), (1, 40), "default", "REDIRECT", False)
+    told = (config.istio_version, config.envoy_version, config.namespace, config.interception_mode)
+    assert told == ((1, 31), (1, 40), "default", "REDIRECT")
     assert config.labels["app"] == "curl"
 
 
 @pytest.mark.parametrize(
     ("version", "read"),
-    [("1.31.0", (1, 31)), ("1.32-alpha.86c9f01", (1, 32)), ("master", None), ("", None), (131, None)],
+    [
+        ("1.31.0", (1, 31)),
+        ("1.32-alpha.86c9f01", (1, 32)),
+        ("v1.22.3", (1, 22)),
+        ("master", None),
+        ("", None),
+        (131, None),
+    ],
 )
 def test_istio_version_is_major_and_minor(version: object, read: tuple[int, int] | None) -> None:
     assert EnvoyConfig(node={"ISTIO_VERSION": version}).istio_version == read
-
-
-@pytest.mark.parametrize(("value", "read"), [("true", True), (True, True), ("false", False), (None, False)])
-def test_dns_capture_is_read_from_text_and_from_bool(value: object, read: bool) -> None:
-    assert EnvoyConfig(node={"DNS_CAPTURE": value}).dns_capture is read
 
 
 def test_draining_and_warming_listeners_take_no_connection() -> None:

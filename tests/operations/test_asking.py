@@ -103,7 +103,8 @@ async def test_without_any_tool_the_reason_names_them_and_a_flag(store: ObjectSt
     outcomes = await ask(cluster, WEB, transfers(2), LIMITS)
 
     said = "none of curl, python3, wget is in this container; choose another source with --from, or use --probe-pods"
-    assert outcomes == tuple(NoAnswer(transfer, said) for transfer in transfers(2))
+    unlock = "a source with curl, python3 or wget (--from, --probe-pods)"
+    assert outcomes == tuple(NoAnswer(transfer, said, unlock) for transfer in transfers(2))
 
 
 async def test_a_server_that_cannot_end_stdin_gets_arguments(store: ObjectStore, cluster: Cluster) -> None:
@@ -131,7 +132,8 @@ async def test_a_forbidden_exec_names_the_verbs(store: ObjectStore, cluster: Clu
 
     outcomes = await ask(cluster, WEB, transfers(1), LIMITS)
 
-    assert outcomes == (NoAnswer(transfers(1)[0], f"{said} (needs get and create on pods/exec)"),)
+    verbs = "get and create pods/exec"
+    assert outcomes == (NoAnswer(transfers(1)[0], f"{said} (needs get and create on pods/exec)", unlock=verbs),)
 
 
 async def test_a_lost_status_is_no_answer_and_never_a_pass(store: ObjectStore, cluster: Cluster) -> None:

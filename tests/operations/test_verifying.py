@@ -216,7 +216,7 @@ async def test_a_source_that_may_not_be_probed_makes_the_report_incomplete(
     assert "not-observed" in stages["default/curl-1:80"]
     assert stages["without-istio/curl-2:80"] == "ok ok not-served not-applicable not-served not-served"
     assert [(unread.reason, unread.unlock) for unread in report.unread] == [
-        ('pods "curl-1" is forbidden (needs get and create on pods/exec)', "create pods/exec")
+        ('pods "curl-1" is forbidden (needs get and create on pods/exec)', "get and create pods/exec")
     ]
 
 

@@ -38,7 +38,6 @@ settings = st.builds(
     optional,
     optional,
     optional,
-    st.booleans(),
 )
 intents = st.builds(
     Intent, labels, labels, targets, ports, settings, st.booleans(), st.lists(labels, max_size=2).map(tuple)

@@ -175,18 +175,11 @@ def test_a_config_map_is_refused_where_istio_may_not_read_it(version: tuple[int,
         ({"credential_name": "configmap://ca"}, "is not configmap://NAMESPACE/NAME"),
         ({"credential_name": "configmap://shop/ca", "mode": "MUTUAL"}, "a ConfigMap holds a CA and no client"),
         ({"credential_name": "configmap://shop/ca", "ca_certificates": "/ca"}, "exclude each other"),
-        ({"insecure_skip_verify": True, "ca_certificates": "/ca"}, "skipping verification excludes"),
-        ({"insecure_skip_verify": True, "subject_alt_names": ("a",)}, "skipping verification excludes"),
     ],
 )
 def test_what_istio_would_refuse_is_refused_before(wishes: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         resolved(PAY, "http:80:443", **wishes)
-
-
-def test_skipping_verification_writes_neither_names_nor_ca() -> None:
-    tls, _ = resolved(PAY, "http:80:443", insecure_skip_verify=True)
-    assert tls == TlsSettings(TlsMode.SIMPLE, "api.pay.example", insecure_skip_verify=True)
 
 
 def test_the_sidecar_encrypts_on_ports_where_the_client_does_not() -> None:

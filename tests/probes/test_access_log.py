@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kubectl_extsvc.model.observation import AccessLogLine
 from kubectl_extsvc.model.probe import Answer, Purpose, Scheme, Transfer
 from kubectl_extsvc.probes.access_log import access_log_entries, line_about
-from kubectl_extsvc.probes.proxy_admin import config_dump, get
+from kubectl_extsvc.probes.proxy_admin import get
 
 ALIAS = "my-httpbin-ip.default.svc.cluster.local"
 FAILED = (
@@ -140,6 +140,3 @@ def test_reading_a_log_never_raises(text: str) -> None:
 
 def test_the_admin_interface_is_asked_without_a_shell() -> None:
     assert get("clusters") == ("pilot-agent", "request", "GET", "clusters")
-    assert config_dump("dynamic_active_clusters", "outbound\\|80\\|.*")[-1] == (
-        "config_dump?resource=dynamic_active_clusters&name_regex=outbound%5C%7C80%5C%7C.%2A"
-    )

@@ -10,7 +10,6 @@ from kubectl_extsvc.probes.lookup import (
     getent_command,
     python3_addresses,
     python3_command,
-    stale,
 )
 
 HOSTS = ("httpbin.org", "nope.example", "en.wikipedia.org")
@@ -94,7 +93,3 @@ def test_python3_looks_the_same_hosts_up() -> None:
 
 def test_what_python3_did_not_say_whole_is_not_known() -> None:
     assert python3_addresses(HOSTS, '["203.0.113.10", 7, "x"]\nnull\n["203') == {"httpbin.org": ("203.0.113.10",)}
-
-
-def test_addresses_are_compared_by_value() -> None:
-    assert stale(("2001:DB8::1", "203.0.113.9", "203.0.113.10"), ("2001:db8:0::1", "203.0.113.10")) == ("203.0.113.9",)

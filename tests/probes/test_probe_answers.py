@@ -108,9 +108,13 @@ def test_a_missing_tool_leads_down_the_ladder_and_the_last_one_says_so() -> None
         if retry is not None:
             tools.append(retry.tool)
     assert tuple(tools) == LADDER
-    assert [o.reason for o in reading.outcomes if isinstance(o, NoAnswer)] == [
-        "none of curl, python3, wget is in this container; choose another source with --from, or use --probe-pods"
-    ]
+    assert reading.outcomes == (
+        NoAnswer(
+            ASKED[0],
+            "none of curl, python3, wget is in this container; choose another source with --from, or use --probe-pods",
+            "a source with curl, python3 or wget (--from, --probe-pods)",
+        ),
+    )
     assert next_tool(Tool.WGET) is None
 
 
@@ -303,7 +307,10 @@ def test_wget_says_what_it_cannot_ask_and_dials_elsewhere_by_host_header() -> No
     asked = (elsewhere, tls, ASKED[3])
     (batch,) = batches(Tool.WGET, asked, Limits(), TOKEN)
     assert batch.argv[-3:] == ("--header", "Host: a.test:8080", "http://10.0.0.1:80/")
-    assert [o.transfer for o in cannot_ask(Tool.WGET, asked)] == [tls, ASKED[3]]
+    assert [(o.transfer, o.unlock) for o in cannot_ask(Tool.WGET, asked)] == [
+        (tls, "a source with curl or python3 (--from, --probe-pods)"),
+        (ASKED[3], "a source with curl or python3 (--from, --probe-pods)"),
+    ]
     assert cannot_ask(Tool.CURL, asked) == ()
 
 

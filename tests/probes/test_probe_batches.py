@@ -300,8 +300,3 @@ def test_ipv6_stands_in_brackets_wherever_curl_splits_at_colons() -> None:
 )
 def test_version_of_curl(text: str, version: tuple[int, int, int] | None) -> None:
     assert asking_curl.version_of(text) == version
-
-
-def test_an_old_curl_is_asked_in_the_classic_form() -> None:
-    versions = [(7, 61, 1), (7, 82, 0), (7, 83, 0), (8, 5, 0), None]
-    assert [asking_curl.form_for(version) for version in versions] == [Form.CLASSIC] * 2 + [Form.PARALLEL] * 3

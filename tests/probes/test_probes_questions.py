@@ -123,6 +123,14 @@ def test_where_a_port_is_not_served_only_connections_are_made_and_no_header_leav
     )
 
 
+def test_where_a_name_is_not_served_the_target_is_asked_in_clear_without_a_word_of_the_users() -> None:
+    found = transfers(OUTSIDE, TO_443, NOT_SERVED, path="/get", method="POST", headers=SECRET, want_body=True)
+    assert found == (
+        Transfer("shop/my-pay:80/alias", Purpose.ALIAS, Scheme.TCP, FQDN, 80),
+        Transfer("shop/my-pay:80/target", Purpose.TARGET, Scheme.HTTP, HOST, 80, connect_to=FQDN),
+    )
+
+
 def test_tcp_is_connected_to_without_headers() -> None:
     port = AliasPort("tcp", 5432, 5432, AppProtocol.TCP)
     assert transfers(OUTSIDE, port, BY_TCP, headers=SECRET, path="/get") == (

@@ -21,6 +21,7 @@ from worlds.cases import (
     case,
     decided,
     destination_rule,
+    in_clear,
     name_alias,
     not_served,
     nothing,
@@ -33,10 +34,11 @@ from worlds.rule_cases import FIRING, SILENT
 
 from kubectl_extsvc.model.finding import Fact, Finding, Severity, Skipped
 from kubectl_extsvc.model.observation import Case, Stage
-from kubectl_extsvc.model.probe import Answer, Purpose
+from kubectl_extsvc.model.probe import Answer, Purpose, Scheme
 from kubectl_extsvc.model.route import OutboundTls, RouteUnknown, TlsInEffect
 from kubectl_extsvc.model.snapshot import Unread
-from kubectl_extsvc.rules import CAUSAL_ORDER, RULE_TABLE, RULES, explain, judge
+from kubectl_extsvc.model.source import MeshMode
+from kubectl_extsvc.rules import CAUSAL_ORDER, RULES, judge
 from kubectl_extsvc.rules.family import SHELF, Rule, rule
 from kubectl_extsvc.rules.judging import judge_by, missing_facts
 
@@ -116,18 +118,6 @@ def test_page_says_what_why_how_seen_and_cured(one: Rule) -> None:
     assert len(one.page.splitlines()[0]) > 30
 
 
-def test_explain_gives_the_page_under_any_case_and_nothing_for_an_unknown_code() -> None:
-    page = explain("xs0202")
-    assert page is not None
-    assert page.splitlines()[0] == "XS0202 Port names of Service and slice differ"
-    assert explain("XS9999") is None
-
-
-def test_table_is_by_code() -> None:
-    assert [row[0] for row in RULE_TABLE] == sorted(CAUSAL_ORDER)
-    assert RULE_TABLE[0] == ("XS0101", Severity.ERROR, Stage.NAME, "ExternalName is an IP address")
-
-
 def forbidden(plural: str) -> Unread:
     return Unread(f"{plural}.x", "forbidden", f"list {plural}.x")
 
@@ -155,9 +145,15 @@ def test_rule_without_its_facts_is_skipped_with_the_right_that_unlocks_it() -> N
 
 
 def test_source_that_gave_no_answer_skips_the_rules_about_answers() -> None:
-    judged = judge(case(name_alias(), seen(nothing("no exec"), source=CRON), mesh=NO_ISTIO))
-    assert {(skipped.reason, skipped.unlock) for skipped in judged.skipped} == {("no exec", "create pods/exec")}
+    judged = judge(case(name_alias(), seen(nothing("no exec", "get and create pods/exec"), source=CRON), mesh=NO_ISTIO))
+    assert {(skipped.reason, skipped.unlock) for skipped in judged.skipped} == {("no exec", "get and create pods/exec")}
     assert {"XS0102", "XS0205", "XS0502"} < {skipped.code for skipped in judged.skipped}
+
+
+@pytest.mark.parametrize("unlock", ["", "a source with curl, python3 or wget (--from, --probe-pods)"])
+def test_skip_for_want_of_an_answer_is_unlocked_by_what_the_answer_wanted(unlock: str) -> None:
+    missing = missing_facts(case(name_alias(), seen(nothing("the stream was lost", unlock)), mesh=NO_ISTIO))
+    assert missing == {Fact.PROBES: Skipped("", "the stream was lost", unlock)}
 
 
 def test_probes_that_were_not_wanted_name_no_right() -> None:
@@ -183,7 +179,7 @@ def test_unreadable_proxy_leaves_the_rules_that_can_do_with_the_objects() -> Non
     assert [(f.code, f.evidence[0]) for f in judged.findings] == [
         ("XS0407", "computed: no DestinationRule covers my-pay.shop.svc.cluster.local")
     ]
-    assert judged.skipped == (Skipped("XS0303", "forbidden", "create pods/exec"),)
+    assert judged.skipped == (Skipped("XS0303", "forbidden", "get and create pods/exec"),)
 
 
 def say(code: str, severity: Severity, **fields: Any) -> Finding:
@@ -352,6 +348,37 @@ def test_service_hidden_by_annotation_is_cured_by_taking_it_off() -> None:
     )
 
 
+def test_annotation_that_names_the_sources_namespace_behind_a_blank_does_not_hide_the_service() -> None:
+    other = replace(WEB, namespace="front")
+    annotations = {"networking.istio.io/exportTo": "., front"}
+    shown = case(
+        address_alias(HTTP_TO_TLS),
+        seen(by_origin(400), source=other, port=HTTP_TO_TLS, route=route(), decision=NO_RULE),
+        services=({"metadata": {"name": "my-pay", "namespace": "shop", "annotations": annotations}, "spec": {}},),
+        endpoint_slices=(slice_of("203.0.113.20", number=443),),
+        resolved={"api.pay.example": ("203.0.113.20",)},
+    )
+    (finding,) = judge(shown).findings
+    assert (finding.code, finding.cure) == (
+        "XS0407",
+        "kubectl extsvc create my-pay -n shop --address 203.0.113.20 --host api.pay.example --port http:80:443 "
+        "--tls-mode SIMPLE --overwrite",
+    )
+
+
+def test_answer_in_clear_of_an_ambient_pod_is_not_judged() -> None:
+    """A waypoint may have added TLS on the way."""
+    ambient = replace(CRON, mode=MeshMode.AMBIENT)
+    assert (
+        codes(case(name_alias(HTTP_TO_TLS), not_served(answer(scheme=Scheme.TCP), in_clear(200), source=ambient))) == []
+    )
+
+
+def test_answer_in_clear_is_no_probe_for_the_other_rules() -> None:
+    missing = missing_facts(case(name_alias(HTTP_TO_TLS), not_served(nothing("wget"), in_clear(200)), mesh=NO_ISTIO))
+    assert missing == {Fact.PROBES: Skipped("", "wget")}
+
+
 def test_port_level_rule_is_patched_where_its_tls_stands() -> None:
     found = destination_rule(
         tls={"mode": "DISABLE"},
@@ -383,6 +410,36 @@ def test_mirrored_slice_is_cured_at_the_endpoints_that_it_mirrors() -> None:
         "kubectl patch endpoints my-pay -n shop --type=json -p "
         '\'[{"op":"add","path":"/subsets/0/ports/0/name","value":"http"}]\''
     )
+
+
+def _family(kind: str, address: str, port: str) -> Any:
+    item = slice_of(address, port=port, kind=kind)
+    return item | {"metadata": item["metadata"] | {"name": f"my-pay-{kind.lower()}"}}
+
+
+def test_port_name_that_differs_in_one_family_only_is_told_of_that_family() -> None:
+    both_families = case(
+        address_alias(cluster_ips=("10.96.0.7", "fd00::7")),
+        seen(answer(status=200), source=CRON),
+        endpoint_slices=(_family("IPv4", "203.0.113.20", "http"), _family("IPv6", "2001:db8::20", "web")),
+        resolved={"api.pay.example": ("203.0.113.20",)},
+        mesh=NO_ISTIO,
+    )
+    (finding,) = judge(both_families).findings
+    assert (finding.code, str(finding.subject), finding.message, finding.evidence) == (
+        "XS0202",
+        "endpointslice/my-pay-ipv6",
+        'service/my-pay names its port 80 "http", endpointslice/my-pay-ipv6 has "web": no IPv6 endpoint',
+        ("endpointslice/my-pay-ipv6 ports: web 80",),
+    )
+
+
+def test_port_name_in_a_family_that_the_service_has_not_is_nobodys_trouble() -> None:
+    one_family = case(
+        address_alias(cluster_ips=("10.96.0.7",)),
+        endpoint_slices=(_family("IPv4", "203.0.113.20", "http"), _family("IPv6", "2001:db8::20", "web")),
+    )
+    assert list(SHELF["XS0202"].judge(one_family)) == []
 
 
 MIRRORED = {

@@ -1,6 +1,7 @@
 """How far each source came, and the first stage at which kinds of source differ."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from worlds.cases import (
@@ -20,6 +21,8 @@ from worlds.cases import (
     by_origin,
     case,
     decided,
+    destination_rule,
+    in_clear,
     logged,
     name_alias,
     not_served,
@@ -35,6 +38,7 @@ from kubectl_extsvc.model.observation import Case, Contract, Observation, Stage,
 from kubectl_extsvc.model.probe import Scheme, Times
 from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.route import EnvoyEndpoint, OutboundTls, RouteUnknown, RuleDecision
+from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.stages import first_difference, stages_of
 from kubectl_extsvc.rules.tls_summary import tls_summary
@@ -231,6 +235,15 @@ def test_stage_results_stand_in_the_order_of_stages() -> None:
     assert StageState.FAILED not in {result.state for result in stages_of(PLAIN_OK, one)}
 
 
+@pytest.mark.parametrize("status", [200, 301, 503])
+def test_answer_of_the_target_in_clear_changes_neither_stages_nor_difference(status: int) -> None:
+    alone, asked = not_served(answer(scheme=Scheme.TCP)), not_served(answer(scheme=Scheme.TCP), in_clear(status))
+    one, other = case(name_alias(HTTP_TO_TLS), WEB_OK, alone), case(name_alias(HTTP_TO_TLS), WEB_OK, asked)
+    assert stages_of(asked, other) == stages_of(alone, one)
+    reports = [SourceReport(observation, stages_of(observation, other)) for observation in other.observations]
+    assert first_difference(reports) is None
+
+
 @pytest.mark.parametrize(
     ("observation", "words"),
     [
@@ -266,12 +279,38 @@ def test_stage_results_stand_in_the_order_of_stages() -> None:
             seen(None, route=RouteUnknown("forbidden"), decision=RuleDecision(ref(), "", "")),
             "computed: plaintext, destinationrule/my-pay sets no TLS",
         ),
-        (seen(None, route=RouteUnknown("forbidden")), "not observed: no source with a sidecar could be read"),
-        (seen(None, source=CRON), "not observed: no source with a sidecar could be read"),
     ],
 )
 def test_tls_summary(observation: Observation, words: str) -> None:
     assert tls_summary(case(address_alias(), observation)) == words
+
+
+SIMPLE_RULE = destination_rule(tls={"mode": "SIMPLE", "sni": "api.pay.example"})
+UNREAD = {"destinationrules": Unread("destinationrules.networking.istio.io", "forbidden")}
+
+
+@pytest.mark.parametrize("observations", [(), (PLAIN_OK,), (seen(None, route=RouteUnknown("forbidden")),)])
+@pytest.mark.parametrize(
+    ("objects", "words"),
+    [
+        ({"destination_rules": (SIMPLE_RULE,)}, "computed: SIMPLE by destinationrule/my-pay"),
+        ({"destination_rules": (destination_rule(),)}, "computed: plaintext, destinationrule/my-pay sets no TLS"),
+        ({}, "computed: no rule applies"),
+        ({"unread": UNREAD}, "not observed: no source with a sidecar could be read"),
+    ],
+)
+def test_tls_summary_without_a_readable_sidecar_is_what_the_objects_say(
+    observations: tuple[Observation, ...], objects: Any, words: str
+) -> None:
+    assert tls_summary(case(address_alias(), *observations, **objects)) == words
+
+
+def test_tls_summary_of_the_objects_tells_ports_apart_where_they_differ() -> None:
+    spec = {"portLevelSettings": [{"port": {"number": 80}, "tls": {"mode": "SIMPLE"}}], "tls": {"mode": "DISABLE"}}
+    rule = destination_rule(trafficPolicy=spec)
+    assert tls_summary(case(address_alias(HTTP_TO_TLS, TLS), destination_rules=(rule,))) == (
+        "80: computed: SIMPLE by destinationrule/my-pay, 443: computed: DISABLE by destinationrule/my-pay"
+    )
 
 
 def test_tls_summary_without_istio() -> None:

@@ -160,9 +160,14 @@ def seen(
     return Observation(source, port, spoken, outcomes, route, decision, log)
 
 
-def not_served(outcome: Outcome, port: AliasPort = HTTP_TO_TLS) -> Observation:
+def not_served(outcome: Outcome, *more: Outcome, source: Source = CRON, port: AliasPort = HTTP_TO_TLS) -> Observation:
     spoken = Contract(False, Scheme.TCP, PAY_HOST, "origination is the sidecar's work", originates=True)
-    return seen(outcome, source=CRON, port=port, contract=spoken)
+    return seen(outcome, *more, source=source, port=port, contract=spoken)
+
+
+def in_clear(status: int, host: str = "httpbin.org") -> Answer:
+    """The target's answer to a plain request."""
+    return answer(status=status, purpose=Purpose.TARGET, host=host)
 
 
 def case(alias: Alias, *observations: Observation, mesh: Mesh = ISTIO, **changes: Any) -> Case:
@@ -171,8 +176,8 @@ def case(alias: Alias, *observations: Observation, mesh: Mesh = ISTIO, **changes
     return Case(alias, Snapshot(mesh=mesh, **changes), observations, **own)
 
 
-def nothing(reason: str = "pods/exec is forbidden: create pods/exec") -> NoAnswer:
-    return NoAnswer(answer().transfer, reason)
+def nothing(reason: str = "pods/exec is forbidden: create pods/exec", unlock: str = "") -> NoAnswer:
+    return NoAnswer(answer().transfer, reason, unlock)
 
 
 def address_answer(address: str, exit_code: int = 0, **changes: Any) -> Answer:

@@ -22,6 +22,7 @@ from worlds.cases import (
     case,
     decided,
     destination_rule,
+    in_clear,
     logged,
     name_alias,
     not_served,
@@ -175,7 +176,7 @@ FIRING: dict[str, Case] = {
     "XS0407": _originating(by_origin(400), None, OutboundTls.AUTO_PLAINTEXT),
     "XS0408": case(
         name_alias(HTTP_TO_TLS),
-        not_served(answer(status=200)),
+        not_served(answer(scheme=Scheme.TCP), in_clear(200)),
     ),
     "XS0409": _originating(
         by_envoy(503, 121),
@@ -305,7 +306,8 @@ SILENT: dict[str, Case] = {
     ),
     # Port 443 of this server does not speak TLS: plaintext is what it wants.
     "XS0407": _originating(by_origin(200), None, OutboundTls.AUTO_PLAINTEXT),
-    "XS0408": case(name_alias(HTTP_TO_TLS), not_served(answer(scheme=Scheme.TCP))),
+    # A redirect, to https as a rule, is what a healthy server says.
+    "XS0408": case(name_alias(HTTP_TO_TLS), not_served(answer(scheme=Scheme.TCP), in_clear(301))),
     "XS0409": _originating(by_origin(404), destination_rule(tls=FULL), SIMPLE_FULL),
     "XS0410": case(
         address_alias(TLS),
