@@ -9,14 +9,17 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from importlib.resources import files
 from typing import Any
 
+import jsonschema
 import pytest
 
 pytestmark = pytest.mark.testbed
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
+SCHEMA = json.loads(files("kubectl_extsvc.output").joinpath("schema/report.v1alpha1.json").read_text())
 SIDECAR = ("-n", "default", "deploy/curl", "-c", "curl", "--")
 PLAIN = ("-n", "without-istio", "deploy/curl", "-c", "curl", "--")
 KINDS = "services,endpointslices,serviceentries,destinationrules,virtualservices"
@@ -38,10 +41,11 @@ def objects_of(kubectl: Run, alias: str) -> set[str]:
 
 
 def verified(extsvc: Run, *argv: str, exit_code: int = 0) -> dict[str, Any]:
-    """The report of verify -o json, whose exit code must be as said."""
+    """The report of verify -o json, whose exit code must be as said; it always keeps to the shipped schema."""
     done = extsvc("verify", *argv, "-o", "json", check=False)
     assert done.returncode == exit_code, done.stdout + done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
+    jsonschema.validate(report, SCHEMA)
     return report
 
 

@@ -105,7 +105,7 @@ def test_without_exec_the_report_is_incomplete_and_names_the_verb(extsvc: Run, g
     done = verify_as_user(extsvc, httpbin)
     report = report_of(done)
     assert (done.returncode, codes(report), report["incomplete"]) == (3, [], True)
-    assert unlocks(report) == {"create pods/exec"}
+    assert unlocks(report) == {"get and create pods/exec"}
     text = extsvc("verify", httpbin, *AS_USER, check=False)
     assert text.returncode == 3
     assert "get and create on pods/exec" in text.stdout
@@ -157,7 +157,7 @@ def test_half_of_the_right_to_exec_is_said_not_guessed(
     if verb == "get":
         assert (done.returncode, unlocks(report)) == (0, set())
     else:
-        assert (done.returncode, unlocks(report)) == (3, {"create pods/exec"})
+        assert (done.returncode, unlocks(report)) == (3, {"get and create pods/exec"})
         assert "get and create on pods/exec" in extsvc("verify", httpbin, *AS_USER, check=False).stdout
 
 
