@@ -56,7 +56,7 @@ async def verify(
 
     def take(seen: Report) -> None:
         nonlocal report
-        report = replace(seen, seconds=time.monotonic() - begun)
+        report = replace(seen, seconds=round(time.monotonic() - begun, 3))
 
     with anyio.move_on_after(seconds):
         await _look_until_settled(cluster, wishes, say, seconds, take)

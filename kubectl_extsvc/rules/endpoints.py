@@ -236,7 +236,7 @@ def no_address_answers(case: Case) -> Iterable[Finding]:
             alias.service,
             words[failure.kind],
             evidence=[failure.seen, *(_address_words(a) for a in _plain_dead(case, port.number)), doubt],
-            cure=f"check server, firewall and NetworkPolicy, or write another target: {create_command(alias)}",
+            cure=f"check server, firewall and NetworkPolicy, or write another target: {_elsewhere(alias)}",
             of=observation,
         )
 
@@ -381,3 +381,9 @@ def _dialled(observation: Observation, alias: Alias) -> str:
         )
     through_proxy = route is not None and not route.passthrough
     return f"{alias.host}:{observation.port.target_port if through_proxy else observation.port.number}"
+
+
+def _elsewhere(alias: Alias) -> str:
+    """The command that makes the alias stand for something else, which is the user's to name."""
+    external = alias.form is Form.EXTERNAL_NAME
+    return create_command(alias, target="--external-name HOST" if external else "--address ADDRESS")

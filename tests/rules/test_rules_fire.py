@@ -73,7 +73,7 @@ SAID: dict[str, Words] = {
         "service/my-pay",
         "203.0.113.20:80 refuses connections",
         ("503 URX,UF", "curl 7: Couldn't connect to server"),
-        "check server, firewall and NetworkPolicy, or write another target: kubectl extsvc create my-pay -n shop --address 203.0.113.20 --host api.pay.example --port http:80 --overwrite",
+        "check server, firewall and NetworkPolicy, or write another target: kubectl extsvc create my-pay -n shop --address ADDRESS --port http:80 --overwrite",
         ("shop/web-7d9f", "shop/cron-55"),
         (80,),
     ),
