@@ -40,7 +40,12 @@ def test_the_client_works_without_loading_a_single_model() -> None:
 
 
 def test_importing_our_client_loads_no_model() -> None:
-    code = f"import kubectl_extsvc.cluster.client\nfrom kubectl_extsvc.cluster.client_packages import prepare\nprepare()\n{COUNT}print(models, apis)\n"
+    code = (
+        "import kubectl_extsvc.cluster.client\n"
+        "from kubectl_extsvc.cluster.client_packages import prepare\n"
+        "prepare()\n"
+        f"{COUNT}print(models, apis)\n"
+    )
 
     assert run(code) == "[] []\n"
 
