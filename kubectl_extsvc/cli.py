@@ -28,13 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[:1] == ["__complete"]:
         return complete(words[1:])
     gc.set_threshold(GARBAGE_OBJECTS)
-    interrupted = signal.getsignal(signal.SIGINT)
-    if interrupted is signal.default_int_handler:
+    heeds_interrupts = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    if heeds_interrupts:
         # Nothing has begun that could be taken back: until then Ctrl-C just ends the process.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         name, args = parse(words)
-        signal.signal(signal.SIGINT, interrupted)
+        if heeds_interrupts:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, _as_interrupt)
         code = int(commands.module_of(name).run(args))
         sys.stdout.flush()

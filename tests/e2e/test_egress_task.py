@@ -331,8 +331,9 @@ def test_an_interrupted_create_leaves_nothing(
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=30)
-        assert process.returncode in (0, 130, -signal.SIGINT), output + errors
-        assert "Traceback" not in errors
+        # On a slow machine it may hit Python itself before a line of ours is run; that is Python's to word.
+        assert "/kubectl_extsvc/" not in errors, errors
+        assert process.returncode in (0, 130, -signal.SIGINT) or "KeyboardInterrupt" in errors, output + errors
         left = objects_of(kubectl, "my-httpbin")
         # What is said on stdout is true: all four, or nothing at all.
         assert left == set(re.findall(r"^(\S+) created$", output, re.MULTILINE)), (delay, output, errors)
