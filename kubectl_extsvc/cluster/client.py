@@ -99,7 +99,7 @@ class Cluster:
         return tuple(self._warnings)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:
-        return await self._ask("GET", _path(resource, namespace, name), Subject("GET", _plural(resource), name))
+        return await self._ask("GET", _path(resource, namespace, name), Subject("GET", resource.qualified_plural, name))
 
     async def list(
         self,
@@ -112,7 +112,7 @@ class Cluster:
         """All objects of a kind, in all namespaces if namespace is None; limit is the size of one page."""
         selectors = [("labelSelector", label_selector), ("fieldSelector", field_selector)]
         query = [("limit", str(limit)), *((key, value) for key, value in selectors if value)]
-        path, subject = _path(resource, namespace), Subject("GET", _plural(resource))
+        path, subject = _path(resource, namespace), Subject("GET", resource.qualified_plural)
         items: list[Json] = []
         token = ""
         while True:
@@ -143,7 +143,7 @@ class Cluster:
         answer = await self._send(
             "PATCH",
             _path(resource, namespace, name),
-            Subject("PATCH", _plural(resource), name),
+            Subject("PATCH", resource.qualified_plural, name),
             query,
             obj,
             "application/apply-patch+yaml",
@@ -153,7 +153,7 @@ class Cluster:
     async def create(self, resource: Resource, obj: Json, field_manager: str, dry_run: bool = False) -> Json:
         """obj as it was created, in its own namespace or in ours; metadata.generateName is allowed."""
         name, namespace = _identity(obj, self.namespace)
-        subject = Subject("POST", _plural(resource), name)
+        subject = Subject("POST", resource.qualified_plural, name)
         return await self._ask("POST", _path(resource, namespace), subject, _write_query(field_manager, dry_run), obj)
 
     async def merge_patch(
@@ -171,7 +171,7 @@ class Cluster:
         answer = await self._send(
             "PATCH",
             path,
-            Subject("PATCH", _plural(resource), name),
+            Subject("PATCH", resource.qualified_plural, name),
             _write_query(field_manager, dry_run),
             patch,
             "application/merge-patch+json",
@@ -196,7 +196,7 @@ class Cluster:
             options["preconditions"] = {"uid": uid}
         if dry_run:
             options["dryRun"] = ["All"]
-        path, subject = _path(resource, namespace, name), Subject("DELETE", _plural(resource), name)
+        path, subject = _path(resource, namespace, name), Subject("DELETE", resource.qualified_plural, name)
         return await self._ask("DELETE", path, subject, body=options)
 
     async def can(self, verb: str, resource: Resource, namespace: str | None, subresource: str = "") -> bool:
@@ -304,7 +304,7 @@ class Cluster:
         take: Callable[[bytes], bool],
     ) -> None:
         """Give each line of a list's answer to take until it returns True or the answer ends; for watches."""
-        subject = Subject("GET", _plural(resource))
+        subject = Subject("GET", resource.qualified_plural)
         response = await self._open("GET", _path(resource, namespace), subject, query, timeout=timeout)
         try:
             with self._translated():
@@ -489,11 +489,6 @@ def _path(resource: Resource, namespace: str | None = None, name: str = "") -> s
         base += f"/namespaces/{quote(namespace, safe='')}"
     base += f"/{resource.plural}"
     return f"{base}/{quote(name, safe='')}" if name else base
-
-
-def _plural(resource: Resource) -> str:
-    """As in messages: services, destinationrules.networking.istio.io."""
-    return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
 
 
 def _identity(obj: Json, namespace: str) -> tuple[str, str]:

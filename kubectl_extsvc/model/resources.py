@@ -28,6 +28,11 @@ class Resource:
         singular = self.kind.lower()
         return f"{singular}.{self.group}" if self.group else singular
 
+    @property
+    def qualified_plural(self) -> str:
+        """As the server names it in refusals and rights: destinationrules.networking.istio.io, services."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
     def at_version(self, version: str) -> "Resource":
         return Resource(self.group, version, self.plural, self.kind, self.namespaced)
 

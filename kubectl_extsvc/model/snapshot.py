@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 
 from kubectl_extsvc.model.resources import Json
 
+EXEC_VERBS = "get and create pods/exec"
+"""The right that every look from inside a pod needs: a WebSocket asks for get, and since Kubernetes 1.35
+for create too (kubernetes #134577)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unread:

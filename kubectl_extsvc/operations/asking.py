@@ -14,7 +14,7 @@ from kubectl_extsvc.model.alias import Alias, AliasPort
 from kubectl_extsvc.model.finding import Fact
 from kubectl_extsvc.model.observation import Contract
 from kubectl_extsvc.model.probe import NoAnswer, Outcome, Transfer
-from kubectl_extsvc.model.snapshot import Unread
+from kubectl_extsvc.model.snapshot import EXEC_VERBS, Unread
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.probes.asking import batches, cannot_ask, read_answers
 from kubectl_extsvc.probes.batch import LADDER, Batch, Form, Limits, Retry, Tool, merged, next_tool
@@ -33,7 +33,6 @@ LOOKUP_SECONDS = 10.0
 MOST_RUNS = 8
 """Of one source: the rungs of the ladder, and what an old curl needs to be asked again."""
 COMMAND_MISSING = 127
-EXEC_VERBS = "get and create pods/exec"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from kubectl_extsvc.model.observation import AccessLogLine, Case, Observation
 from kubectl_extsvc.model.probe import NoAnswer
 from kubectl_extsvc.model.report import AliasReport, Report, SourceReport
 from kubectl_extsvc.model.route import Route, RouteUnknown, RuleDecision
-from kubectl_extsvc.model.snapshot import Mesh, Snapshot, Unread
+from kubectl_extsvc.model.snapshot import EXEC_VERBS, Mesh, Snapshot, Unread
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.operations.asking import EXEC_VERBS, ProbeWishes, Question, Replies
+from kubectl_extsvc.operations.asking import ProbeWishes, Question, Replies
 from kubectl_extsvc.operations.proxies import Proxy, outbound_request, read_access_logs
 from kubectl_extsvc.operations.settling import is_young
 from kubectl_extsvc.operations.sourcing import HOW_TO_GET_SOURCES, Sources

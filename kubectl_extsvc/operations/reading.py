@@ -51,7 +51,7 @@ async def read_snapshot(cluster: Cluster, namespace: str | None, *, mesh: Mesh |
             if resource is SERVICES or error.code not in (403, 404):
                 raise
             unread[resource.plural] = Unread(
-                what=_qualified(resource), reason=str(error), unlock=f"list {_qualified(resource)}"
+                what=resource.qualified_plural, reason=str(error), unlock=f"list {resource.qualified_plural}"
             )
             if where is None and namespace is not None and error.code == 403:
                 # Not all that may decide, so it stays unread; but what was made for the alias is likely here.
@@ -128,7 +128,3 @@ async def read_pods(cluster: Cluster, namespaces: Sequence[str], *, everywhere: 
     if refusals and not pods:
         return Unread(what="pods", reason=str(refusals[0]), unlock="list pods")
     return tuple(pods.values())
-
-
-def _qualified(resource: Resource) -> str:
-    return f"{resource.plural}.{resource.group}" if resource.group else resource.plural

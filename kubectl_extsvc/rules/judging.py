@@ -8,6 +8,7 @@ from kubectl_extsvc.model.finding import Fact, Finding, Judgement, Severity, Ski
 from kubectl_extsvc.model.observation import Case
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose
 from kubectl_extsvc.model.route import Route, RouteUnknown
+from kubectl_extsvc.model.snapshot import EXEC_VERBS
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.family import Rule
 
@@ -16,8 +17,6 @@ Call = tuple[str, int]
 
 ISTIO_FACTS = (Fact.DESTINATION_RULES, Fact.VIRTUAL_SERVICES, Fact.SERVICE_ENTRIES, Fact.PROXY)
 """Without Istio there is nothing of these, which is known, not missing."""
-
-EXEC = "get and create pods/exec"
 
 
 def judge_by(rules: Sequence[Rule], case: Case) -> Judgement:
@@ -60,11 +59,11 @@ def missing_facts(case: Case) -> dict[Fact, Skipped]:
     if not any(isinstance(route, Route) for route in routes):
         unknown = next((route.reason for route in routes if isinstance(route, RouteUnknown)), "")
         why = unknown or ("the proxy was not asked" if routes else "no source with a sidecar")
-        missing[Fact.PROXY] = Skipped("", why, EXEC if routes else "--from a pod with a sidecar")
+        missing[Fact.PROXY] = Skipped("", why, EXEC_VERBS if routes else "--from a pod with a sidecar")
     if case.alias.form is Form.EXTERNAL_NAME or not case.alias.host:
         missing.pop(Fact.RESOLUTION, None)  # there is nothing to look up
     elif Fact.RESOLUTION not in missing and case.alias.host not in snapshot.resolved:
-        missing[Fact.RESOLUTION] = Skipped("", f"{case.alias.host} was not looked up", EXEC)
+        missing[Fact.RESOLUTION] = Skipped("", f"{case.alias.host} was not looked up", EXEC_VERBS)
     if not snapshot.mesh.installed:
         for fact in ISTIO_FACTS:
             missing.pop(fact, None)
