@@ -56,6 +56,8 @@ def _missing_at(source: SourceReport, intent: Intent) -> str:
     # A source that is not served is asked for the name alone; its stage is OK once the name is known.
     if states[Stage.NAME] in (StageState.PENDING, StageState.FAILED, StageState.NOT_SERVED):
         return "the name does not resolve in"
+    if states[Stage.DNS] in (StageState.PENDING, StageState.FAILED):
+        return "the name still leads to another address in"
     seen = source.observation
     if seen.source.mode is MeshMode.SIDECAR and intent.mesh and not _has_our_rule(seen, intent):
         return "our rule has not reached the sidecar of"

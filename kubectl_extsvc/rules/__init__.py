@@ -9,7 +9,7 @@ from kubectl_extsvc.rules.judging import judge_by
 FAMILIES = (names, endpoints, mesh_binding, tls, tls_names, http, path)
 
 CAUSAL_ORDER = (
-    "XS0101", "XS0102",  # no name: nothing else can be seen
+    "XS0101", "XS0102", "XS0103",  # no name, or another: nothing else can be seen
     "XS0601", "XS0304", "XS0602",  # the proxy does not forward
     "XS0201", "XS0202", "XS0203", "XS0204",  # nobody to forward to
     "XS0301", "XS0302", "XS0405", "XS0406", "XS0403", "XS0402", "XS0407",  # the wrong TLS, and why

@@ -80,3 +80,33 @@ def name_does_not_resolve(case: Case) -> Iterable[Finding]:
             cure=cure,
             of=observation,
         )
+
+
+@rule("XS0103", "The name leads past the Service", Severity.ERROR, Stage.DNS, needs={Fact.PROBES}, uses={Fact.PROXY})
+def name_leads_elsewhere(case: Case) -> Iterable[Finding]:
+    """A pod asks for the alias's name and is sent to an address that the Service does not have.
+
+    Why     DNS caches in the pod, on the node or in CoreDNS hold an answer from before the Service was made anew; or
+            the pod has the name in its hosts file or uses another DNS server.
+    Seen    Requests go to the old address and may even be answered; rules on the alias are not applied. An alias
+            younger than the DNS cache time is PENDING and not judged.
+    Cure    Wait until the caches forget, at most 30 s in most clusters. Else look at the pod's hostAliases, dnsPolicy
+            and dnsConfig.
+    Source  CoreDNS kubernetes plugin: ttl 5 by default, 30 in kubeadm's Corefile; live on Kubernetes 1.34.
+    """
+    if case.fresh:
+        return
+    alias = case.alias
+    for observation, failure in failures(case, FailureKind.NAME_ELSEWHERE):
+        pod = f"{observation.source.pod} -n {observation.source.namespace}"
+        yield say(
+            "XS0103",
+            Severity.ERROR,
+            Stage.DNS,
+            alias.service,
+            f'"{alias.fqdn(case.snapshot.cluster_domain)}" leads to {failure.seen}',
+            evidence=[f"{alias.service} spec.clusterIPs: {', '.join(alias.cluster_ips)}"],
+            cure="ask again in 30 s, when DNS caches have forgotten an earlier answer; then look at the pod's "
+            f"hostAliases, dnsPolicy and dnsConfig: kubectl get pod {pod} -o yaml",
+            of=observation,
+        )

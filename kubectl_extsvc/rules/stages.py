@@ -8,10 +8,13 @@ from kubectl_extsvc.model.probe import Answer, NoAnswer, Purpose, Scheme
 from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.route import Route, RouteUnknown
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.rules.translation import Failure, FailureKind, failure_of, only_name_is_wrong
+from kubectl_extsvc.rules.translation import Failure, FailureKind, failure_of, led_elsewhere, only_name_is_wrong
 
 WAY = (Stage.NAME, Stage.DNS, Stage.ROUTE, Stage.ENDPOINTS, Stage.TLS, Stage.HTTP)
 """Stages in the order in which a request passes them: a proxy chooses the route before an endpoint."""
+
+OF_DNS_CACHES = (FailureKind.NAME_UNKNOWN, FailureKind.NAME_ELSEWHERE)
+"""What an answer does that a cache still has from before the Service was made."""
 
 
 def stages_of(observation: Observation, case: Case) -> tuple[StageResult, ...]:
@@ -78,11 +81,15 @@ def _of_answer(observation: Observation, answer: Answer, case: Case) -> dict[Sta
     for stage in WAY[reached + 1 :]:
         if results[stage].state is not StageState.NOT_APPLICABLE:
             results[stage] = StageResult(stage, StageState.NOT_REACHED)
-    state, text = StageState.FAILED, _failure_words(failure, observation)
-    if failure.kind is FailureKind.NAME_UNKNOWN and case.fresh:
-        state, text = StageState.PENDING, "the Service is younger than the DNS cache time; ask again in a moment"
-    results[failure.stage] = StageResult(failure.stage, state, text)
+    results[failure.stage] = _failed(failure, observation, case)
     return results
+
+
+def _failed(failure: Failure, observation: Observation, case: Case) -> StageResult:
+    if failure.kind in OF_DNS_CACHES and case.fresh:
+        words = "the Service is younger than the DNS cache time; ask again in a moment"
+        return StageResult(failure.stage, StageState.PENDING, words)
+    return StageResult(failure.stage, StageState.FAILED, _failure_words(failure, observation))
 
 
 def _not_served(observation: Observation, case: Case) -> dict[Stage, StageResult]:
@@ -95,6 +102,9 @@ def _not_served(observation: Observation, case: Case) -> dict[Stage, StageResult
         grey[Stage.NAME] = StageResult(Stage.NAME, StageState.NOT_OBSERVED, observation.unanswered.reason)
     if answer is not None and _name_known(answer):
         grey[Stage.NAME] = _passed(Stage.NAME, observation, answer, case)
+        elsewhere = led_elsewhere(answer, case)
+        if elsewhere is not None:
+            return grey | {Stage.DNS: _failed(elsewhere, observation, case)}
         grey[Stage.DNS] = _passed(Stage.DNS, observation, answer, case)
         if answer.connected:
             grey[Stage.ENDPOINTS] = _passed(Stage.ENDPOINTS, observation, answer, case)

@@ -20,6 +20,7 @@ class FailureKind(StrEnum):
     """Why a request ended where it ended."""
 
     NAME_UNKNOWN = "the name does not resolve"
+    NAME_ELSEWHERE = "the name leads past the Service"
     REFUSED = "the connection is refused"
     SILENT = "no connection within the time given"
     CLOSED = "the connection is closed before an answer"
@@ -38,6 +39,7 @@ class FailureKind(StrEnum):
 
 STAGE_OF: dict[FailureKind, Stage] = {
     FailureKind.NAME_UNKNOWN: Stage.NAME,
+    FailureKind.NAME_ELSEWHERE: Stage.DNS,
     FailureKind.REFUSED: Stage.ENDPOINTS,
     FailureKind.SILENT: Stage.ENDPOINTS,
     FailureKind.CLOSED: Stage.ENDPOINTS,
@@ -113,9 +115,22 @@ def failure_of(observation: Observation, case: Case) -> Failure | None:
     answer = observation.answer
     if answer is None or not observation.contract.served:
         return None
+    if (elsewhere := led_elsewhere(answer, case)) is not None:
+        return elsewhere
     if observation.source.mode is MeshMode.SIDECAR:
         return _behind_sidecar(answer, observation, case)
     return _direct(answer, case)
+
+
+def led_elsewhere(answer: Answer, case: Case) -> Failure | None:
+    """The call went to an address that is not the Service's, whatever came of it; None if it did not.
+
+    Not to be told of an alias without addresses of its own: of a CNAME, each lookup may give others.
+    """
+    alias, dialled = case.alias, answer.remote_ip
+    if not dialled or not alias.cluster_ips or dialled in alias.cluster_ips:
+        return None
+    return Failure(FailureKind.NAME_ELSEWHERE, f"{dialled}, not {' or '.join(alias.cluster_ips)}")
 
 
 def _direct(answer: Answer, case: Case) -> Failure | None:

@@ -208,6 +208,25 @@ def test_the_sidecar_originates_tls(
     assert objects_of(kubectl, "my-pay") == set()
 
 
+def test_an_alias_made_anew_in_the_other_form_is_waited_for(extsvc: Run, kubectl: Run) -> None:
+    """DNS caches still lead to the first alias's address when the second one is there."""
+    name, port = "http://my-pay.default.svc.cluster.local/", ("--port", "http:80:443")
+    extsvc("create", "--external-name", "api.pay.example", *port, "--wait")
+    for pod in (SIDECAR, PLAIN):
+        kubectl("exec", *pod, "curl", "-sS", "-m", "5", "-o", "/dev/null", name, check=False)
+    extsvc("delete", "my-pay")
+
+    extsvc("create", "my-pay", "--address", "203.0.113.20", "--host", "api.pay.example", *port, "--wait")
+    report = verified(extsvc, "my-pay")
+    cluster_ip = kubectl("get", "service", "my-pay", "-o", "jsonpath={.spec.clusterIP}").stdout
+    assert codes(report) == []
+    assert {mode: remote_ip(source) for mode, source in by_mode(report).items()} == {
+        "sidecar": cluster_ip,
+        "plain": cluster_ip,
+    }
+    extsvc("delete", "my-pay")
+
+
 def test_an_external_name_alias_works_under_registry_only(extsvc: Run, mesh_policy: Callable[[str], None]) -> None:
     mesh_policy("REGISTRY_ONLY")
     extsvc("create", "--external-name", "httpbin.org", "--wait")

@@ -32,6 +32,16 @@ SAID: dict[str, Words] = {
         ("shop/web-7d9f", "shop/cron-55"),
         (80,),
     ),
+    "XS0103": (
+        "error",
+        "service/my-pay",
+        '"my-pay.shop.svc.cluster.local" leads to 203.0.113.44, not 10.96.0.7',
+        ("service/my-pay spec.clusterIPs: 10.96.0.7",),
+        "ask again in 30 s, when DNS caches have forgotten an earlier answer; then look at the pod's "
+        "hostAliases, dnsPolicy and dnsConfig: kubectl get pod cron-55 -n shop -o yaml",
+        ("shop/cron-55",),
+        (80,),
+    ),
     "XS0201": (
         "error",
         "endpointslice/my-pay-ipv4",

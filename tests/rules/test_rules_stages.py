@@ -67,6 +67,27 @@ def test_originating_alias_behind_a_sidecar_shows_every_stage() -> None:
     ]
 
 
+def test_answer_of_an_address_that_the_service_does_not_have_is_no_answer_of_the_alias() -> None:
+    strayed = seen(answer(status=200, remote_ip="203.0.113.44"), source=CRON)
+    assert drawn(case(address_alias(), strayed)) == [
+        ("ok", "my-pay.shop.svc.cluster.local, 1 ms"),
+        ("failed", "the name leads past the Service: 203.0.113.44, not 10.96.0.7"),
+        ("not-reached", ""),
+        ("not-applicable", ""),
+        ("not-applicable", "plaintext"),
+        ("not-reached", ""),
+    ]
+
+
+WAIT = "the Service is younger than the DNS cache time; ask again in a moment"
+
+
+def test_young_alias_whose_name_still_has_an_earlier_address_is_pending() -> None:
+    strayed = seen(answer(status=200, remote_ip="203.0.113.44"), source=CRON)
+    grey = not_served(answer(scheme=Scheme.TCP, remote_ip="203.0.113.44"))
+    assert [drawn(case(address_alias(), one, fresh=True))[1] for one in (strayed, grey)] == [("pending", WAIT)] * 2
+
+
 def test_plain_source_of_an_originating_alias_is_grey() -> None:
     connected = answer(scheme=Scheme.TCP, remote_ip="203.0.113.20")
     one = case(name_alias(HTTP_TO_TLS, host="api.pay.example"), not_served(connected))

@@ -67,6 +67,12 @@ def _originating(outcome, rule: Json | None, in_effect, **changes) -> Case:  # t
 FIRING: dict[str, Case] = {
     "XS0101": case(name_alias(host="203.0.113.5"), seen(answer(6), route=PASSTHROUGH), seen(answer(6), source=CRON)),
     "XS0102": case(name_alias(host="typo.example"), seen(answer(6), route=PASSTHROUGH), seen(answer(6), source=CRON)),
+    "XS0103": case(
+        address_alias(),
+        seen(by_origin(200), route=route()),
+        seen(answer(status=200, remote_ip="203.0.113.44"), source=CRON),
+        **HEALTHY,
+    ),
     "XS0201": case(
         address_alias(),
         seen(by_envoy(503, 19), route=route(endpoints=())),
@@ -221,6 +227,13 @@ FIRING: dict[str, Case] = {
 SILENT: dict[str, Case] = {
     "XS0101": case(name_alias(host="203.0.113.5.nip.example"), seen(answer(status=200), source=CRON)),
     "XS0102": case(name_alias(), seen(answer(6), source=CRON), fresh=True),
+    "XS0103": case(
+        address_alias(),
+        seen(by_origin(200), route=route()),
+        seen(answer(status=200, remote_ip="203.0.113.44"), source=CRON),
+        fresh=True,
+        **HEALTHY,
+    ),
     "XS0201": case(
         address_alias(),
         seen(by_origin(200), route=route()),
