@@ -19,7 +19,8 @@ BELOW: dict[str, set[str]] = {
     "cluster": {"model", "errors"},
     "output": {"mesh", "model", "errors"},
     "operations": {"output", "cluster", "rules", "plans", "probes", "mesh", "model", "errors"},
-    "commands": {"operations", "output", "cluster", "rules", "plans", "probes", "mesh", "model", "errors"},
+    "sandbox": {"mesh", "model", "errors"},
+    "commands": {"operations", "output", "cluster", "sandbox", "rules", "plans", "probes", "mesh", "model", "errors"},
     "cli": {"commands", "model", "errors"},
     "__main__": {"cli"},
     "__init__": set(),
@@ -28,8 +29,11 @@ BELOW: dict[str, set[str]] = {
 
 HEAVY = ("kubernetes_asyncio", "aiohttp", "textual", "rich", "yaml", "anyio")
 
-MAY_IMPORT = {"kubernetes_asyncio": {"cluster"}, "aiohttp": {"cluster"}}
+MAY_IMPORT = {"kubernetes_asyncio": {"cluster"}, "aiohttp": {"cluster", "sandbox"}}
 """Library → the only rooms that may name it."""
+
+SEES_THE_SANDBOX = {"commands/sandbox.py", "commands/demo.py"}
+"""The only modules outside that may name it: for all others a cluster is a cluster."""
 
 NO_IO = ("rules", "plans", "probes", "mesh", "model")
 DOES_IO = {"socket", "subprocess", "asyncio", "anyio", "http", "urllib.request", "ssl", "os", "pathlib", "tempfile"}
@@ -79,6 +83,15 @@ def test_libraries_are_named_in_their_room_only(path: Path) -> None:
     room = room_of(path)
     roots = {name.split(".")[0] for name in imported(path)}
     assert [library for library, rooms in MAY_IMPORT.items() if library in roots and room not in rooms] == []
+
+
+def test_the_sandbox_is_known_to_its_own_commands_only() -> None:
+    seeing = {
+        str(path.relative_to(PACKAGE))
+        for path in modules()
+        if room_of(path) != "sandbox" and any(name.startswith("kubectl_extsvc.sandbox") for name in imported(path))
+    }
+    assert seeing == SEES_THE_SANDBOX
 
 
 @pytest.mark.parametrize(

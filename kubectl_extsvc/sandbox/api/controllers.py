@@ -1,0 +1,498 @@
+"""What a cluster's controllers make of a write, done at once: endpoints, owners, namespaces, workloads, pods."""
+
+import ipaddress
+import json
+import zlib
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from kubectl_extsvc.model.marks import MIRRORING_CONTROLLER, SERVICE_NAME_LABEL, SLICE_MANAGED_BY_LABEL
+from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.sandbox.api.addresses import pod_ips
+from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE, KINDS, ServedKind
+from kubectl_extsvc.sandbox.api.pod_admission import NODE, running
+from kubectl_extsvc.sandbox.api.store import Change, ChangeType, Store
+
+MANAGER = "kube-controller-manager"
+SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror"
+SLICE_CONTROLLER = "endpointslice-controller.k8s.io"
+SLICES, ENDPOINTS, SERVICES, PODS = "endpointslices.discovery.k8s.io", "endpoints", "services", "pods"
+REPLICA_SETS, DEPLOYMENTS, JOBS = "replicasets.apps", "deployments.apps", "jobs.batch"
+_REVISION = "deployment.kubernetes.io/revision"
+_TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
+_NOT_MIRRORED = (_TRIGGER_TIME, "kubectl.kubernetes.io/last-applied-configuration")
+_HASH = "pod-template-hash"
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+Key = tuple[str, str, str]
+"""Resource, namespace, name."""
+
+
+class Make(Protocol):
+    def __call__(self, kind: ServedKind, namespace: str, body: Json) -> None: ...
+
+
+class Keep(Protocol):
+    def __call__(self, kind: ServedKind, old: Json, new: Json, manager: str, subresource: str) -> None: ...
+
+
+class Controllers:
+    """They hear of every change of the store, and act on what they heard when settle is called."""
+
+    def __init__(self, store: Store, make: Make, keep: Keep) -> None:
+        self._store, self._make, self._keep = store, make, keep
+        self._pod_ips = pod_ips(store)
+        self._heard: deque[Change] = deque()
+        self._alive: set[str] = set()
+        self._owned: defaultdict[str, set[Key]] = defaultdict(set)
+        for kind in KINDS:
+            for obj in store.items(kind.resource):
+                self._index(kind.resource, obj)
+        store.listen(self._hear)
+
+    def settle(self) -> None:
+        """Act until there is nothing left to do."""
+        while self._heard:
+            self._follow(self._heard.popleft())
+
+    def _hear(self, change: Change) -> None:
+        if change.before is not None:
+            for owner in change.before["metadata"].get("ownerReferences") or ():
+                self._owned[owner["uid"]].discard(_key(change.resource, change.object))
+        if change.type is ChangeType.DELETED:
+            self._alive.discard(change.object["metadata"].get("uid", ""))
+        else:
+            self._index(change.resource, change.object)
+        self._heard.append(change)
+
+    def _index(self, resource: str, obj: Json) -> None:
+        self._alive.add(obj["metadata"].get("uid", ""))
+        for owner in obj["metadata"].get("ownerReferences") or ():
+            self._owned[owner["uid"]].add(_key(resource, obj))
+
+    def _follow(self, change: Change) -> None:
+        resource, namespace, name = key = _key(change.resource, change.object)
+        now = self._store.get(*key)
+        if now is None:
+            self._collect(change.object)
+        elif self._ends(resource, now):
+            return
+        if not namespace:
+            return
+        if self._is_terminating(namespace):
+            if now is None:
+                self._empty(namespace)
+            return
+        match resource:
+            case "services" | "endpoints":
+                self._mirror(namespace, name)
+                service = self._store.get(SERVICES, namespace, name)
+                if service and _selector(service):
+                    self._select(service)
+            case "pods":
+                if now is not None and not now.get("status", {}).get("podIP"):
+                    started = running(now, self._pod_ips.free(), _now())
+                    self._keep(BY_RESOURCE[PODS], now, started, "kubelet", "status")
+                    return
+                for service in self._store.items(SERVICES, namespace):
+                    if _matches(_selector(service), change.object):
+                        self._select(service)
+                self._sync_owner(change.object)
+            case "replicasets.apps":
+                if now is not None:
+                    self._sync_replica_set(now)
+                self._sync_owner(change.object)
+            case "deployments.apps":
+                if now is not None:
+                    self._sync_deployment(now)
+            case "jobs.batch":
+                if now is not None:
+                    self._sync_job(now)
+            case _:
+                pass
+
+    # Owners (pkg/controller/garbagecollector) and namespaces (pkg/controller/namespace).
+
+    def _collect(self, gone: Json) -> None:
+        """Remove what the object that is gone owned and nobody else owns."""
+        for key in sorted(self._owned.pop(gone["metadata"].get("uid", ""), ())):
+            obj = self._store.get(*key)
+            if obj is None:
+                continue
+            owners = obj["metadata"].get("ownerReferences") or []
+            alive = [owner for owner in owners if owner["uid"] in self._alive]
+            if alive:
+                self._put(key[0], obj, _owned_by(obj, alive))
+            else:
+                self._remove(key)
+
+    def _ends(self, resource: str, obj: Json) -> bool:
+        """Whether the object was found to have no owner left, or to be deleted, and so was dealt with."""
+        metadata = obj["metadata"]
+        owners = metadata.get("ownerReferences") or ()
+        key = _key(resource, obj)
+        if owners and not any(owner["uid"] in self._alive for owner in owners):
+            self._remove(key)
+            return True
+        if not metadata.get("deletionTimestamp"):
+            return False
+        if resource == "namespaces":
+            self._empty(metadata["name"])
+            return True
+        finalizers = metadata.get("finalizers") or []
+        if "foregroundDeletion" in finalizers:
+            for owned in sorted(self._owned.get(metadata["uid"], ())):
+                self._remove(owned)
+        elif "orphan" in finalizers:
+            for owned in sorted(self._owned.get(metadata["uid"], ())):
+                if dependent := self._store.get(*owned):
+                    owners = dependent["metadata"]["ownerReferences"]
+                    kept = [owner for owner in owners if owner["uid"] != metadata["uid"]]
+                    self._put(owned[0], dependent, _owned_by(dependent, kept))
+        rest = [finalizer for finalizer in finalizers if finalizer not in ("foregroundDeletion", "orphan")]
+        if rest != finalizers:
+            self._put(resource, obj, {**obj, "metadata": {**metadata, "finalizers": rest}})
+        return True
+
+    def _remove(self, key: Key) -> None:
+        obj = self._store.get(*key)
+        if obj is None:
+            return
+        metadata = obj["metadata"]
+        if not metadata.get("finalizers"):
+            self._store.remove(*key)
+        elif not metadata.get("deletionTimestamp"):
+            ending = {**metadata, "deletionTimestamp": _now(), "deletionGracePeriodSeconds": 0}
+            self._store.put(key[0], {**obj, "metadata": ending})
+
+    def _is_terminating(self, namespace: str) -> bool:
+        found = self._store.get("namespaces", "", namespace)
+        return found is None or bool(found["metadata"].get("deletionTimestamp"))
+
+    def _empty(self, namespace: str) -> None:
+        """Remove all content of a namespace that is being deleted, and then itself."""
+        if self._store.get("namespaces", "", namespace) is None:
+            return
+        keys = [
+            _key(kind.resource, obj)
+            for kind in KINDS
+            if kind.namespaced
+            for obj in self._store.items(kind.resource, namespace)
+        ]
+        for key in keys:
+            self._remove(key)
+        if not any(self._store.get(*key) for key in keys):
+            self._store.remove("namespaces", "", namespace)
+
+    # Endpoints and slices.
+
+    def _mirror(self, namespace: str, name: str) -> None:
+        """Keep the slices that stand for hand-written v1 Endpoints (pkg/controller/endpointslicemirroring)."""
+        endpoints = self._store.get(ENDPOINTS, namespace, name)
+        if endpoints is None:
+            return
+        service = self._store.get(SERVICES, namespace, name)
+        labels = endpoints["metadata"].get("labels") or {}
+        mirrored = service is not None and not _selector(service) and labels.get(SKIP_MIRROR) != "true"
+        annotations = endpoints["metadata"].get("annotations") or {}
+        metadata = {
+            "labels": {**labels, SLICE_MANAGED_BY_LABEL: MIRRORING_CONTROLLER, SERVICE_NAME_LABEL: name},
+            "annotations": {key: value for key, value in annotations.items() if key not in _NOT_MIRRORED},
+        }
+        self._keep_slices(endpoints, mirrored_slices(endpoints) if mirrored else [], metadata)
+
+    def _select(self, service: Json) -> None:
+        """Keep Endpoints and slice of a Service with a selector (pkg/controller/endpoint, endpointslice)."""
+        if service["spec"]["type"] == "ExternalName":
+            return
+        metadata = service["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        pods = [
+            pod
+            for pod in self._store.items(PODS, namespace)
+            if _matches(_selector(service), pod) and pod.get("status", {}).get("podIP")
+        ]
+        headless = {"service.kubernetes.io/headless": ""} if service["spec"].get("clusterIP") == "None" else {}
+        labels = {**(metadata.get("labels") or {}), **headless}
+        subsets, shapes = selected_endpoints(service, pods)
+        old = self._store.get(ENDPOINTS, namespace, name)
+        of_endpoints = {"labels": {**labels, "endpoints.kubernetes.io/managed-by": "endpoint-controller"}}
+        body: Json = {"metadata": {"name": name, **of_endpoints}, **({"subsets": subsets} if subsets else {})}
+        if old is None:
+            self._make(BY_RESOURCE[ENDPOINTS], namespace, body)
+        else:
+            rest = {key: value for key, value in old.items() if key != "subsets"}
+            kept = {**rest, **body, "metadata": {**old["metadata"], **of_endpoints}}
+            self._put(ENDPOINTS, old, kept)
+        of_slice = {"labels": {**labels, SLICE_MANAGED_BY_LABEL: SLICE_CONTROLLER, SERVICE_NAME_LABEL: name}}
+        self._keep_slices(service, shapes, of_slice)
+
+    def _keep_slices(self, owner: Json, wanted: list[Json], metadata: Json) -> None:
+        """Make an owner's slices the wanted ones (addressType, endpoints, ports), changing as few as can be."""
+        namespace, name = owner["metadata"]["namespace"], owner["metadata"]["name"]
+        there = [
+            obj
+            for key in sorted(self._owned.get(owner["metadata"]["uid"], ()))
+            if key[0] == SLICES and (obj := self._store.get(*key)) is not None
+        ]
+        metadata = {key: value for key, value in metadata.items() if value}
+        for shape in wanted:
+            same = next((obj for obj in there if _shape(obj) == _shape(shape)), None)
+            if same is None:
+                whole = {"generateName": f"{name}-", "ownerReferences": [_owner(owner)], **metadata}
+                self._make(BY_RESOURCE[SLICES], namespace, {"metadata": whole, **shape})
+            else:
+                there.remove(same)
+                self._put(SLICES, same, {**same, **shape, "metadata": {**same["metadata"], **metadata}})
+        for obj in there:
+            self._remove(_key(SLICES, obj))
+
+    # Workloads (pkg/controller/deployment, replicaset, job).
+
+    def _sync_owner(self, obj: Json) -> None:
+        for reference in obj["metadata"].get("ownerReferences") or ():
+            namespace = obj["metadata"]["namespace"]
+            if reference["kind"] == "ReplicaSet" and (
+                found := self._store.get(REPLICA_SETS, namespace, reference["name"])
+            ):
+                self._sync_replica_set(found)
+            if reference["kind"] == "Deployment" and (
+                found := self._store.get(DEPLOYMENTS, namespace, reference["name"])
+            ):
+                self._sync_deployment(found)
+            if reference["kind"] == "Job" and (found := self._store.get(JOBS, namespace, reference["name"])):
+                self._sync_job(found)
+
+    def _children(self, owner: Json, resource: str) -> list[Json]:
+        keys = sorted(key for key in self._owned.get(owner["metadata"]["uid"], ()) if key[0] == resource)
+        return [obj for key in keys if (obj := self._store.get(*key)) is not None]
+
+    def _sync_deployment(self, deployment: Json) -> None:
+        if deployment["metadata"].get("deletionTimestamp"):
+            return
+        metadata, spec = deployment["metadata"], deployment["spec"]
+        sets = self._children(deployment, REPLICA_SETS)
+        newest = next((s for s in sets if _template(s) == spec["template"]), None)
+        revisions = [int((s["metadata"].get("annotations") or {}).get(_REVISION, "0")) for s in sets]
+        if newest is None:
+            self._make(
+                BY_RESOURCE[REPLICA_SETS],
+                metadata["namespace"],
+                _replica_set(deployment, max(revisions, default=0) + 1),
+            )
+            return
+        for replica_set in sets:
+            wanted = spec["replicas"] if replica_set is newest else 0
+            scaled = {**replica_set, "spec": {**replica_set["spec"], "replicas": wanted}}
+            annotations = dict(replica_set["metadata"].get("annotations") or {})
+            if replica_set is newest and int(annotations.get(_REVISION, "0")) < max(revisions):
+                annotations[_REVISION] = str(max(revisions) + 1)  # a rollback to an older template
+                scaled["metadata"] = {**replica_set["metadata"], "annotations": annotations}
+            self._put(REPLICA_SETS, replica_set, scaled)
+        current = self._store.get(*_key(REPLICA_SETS, newest)) or newest
+        ready = current.get("status", {}).get("readyReplicas", 0)
+        revision = current["metadata"]["annotations"][_REVISION]
+        annotated = {**metadata, "annotations": {**(metadata.get("annotations") or {}), _REVISION: revision}}
+        status = _deployment_status(deployment, current["metadata"]["name"], ready)
+        self._put(DEPLOYMENTS, deployment, {**deployment, "metadata": annotated, "status": status}, "status")
+
+    def _sync_replica_set(self, replica_set: Json) -> None:
+        metadata, spec = replica_set["metadata"], replica_set["spec"]
+        if metadata.get("deletionTimestamp"):
+            return
+        pods = self._children(replica_set, PODS)
+        for pod in pods[spec["replicas"] :]:
+            self._remove(_key(PODS, pod))
+        for _ in range(spec["replicas"] - len(pods)):
+            template = spec["template"]
+            named = {"generateName": f"{metadata['name']}-", "ownerReferences": [_owner(replica_set)]}
+            body = {"metadata": {**(template.get("metadata") or {}), **named}, "spec": template["spec"]}
+            self._make(BY_RESOURCE[PODS], metadata["namespace"], body)
+        count = min(len(pods), spec["replicas"])
+        ready = sum(1 for pod in pods[: spec["replicas"]] if pod.get("status", {}).get("podIP"))
+        full = {"fullyLabeledReplicas": count, "readyReplicas": ready, "availableReplicas": ready} if count else {}
+        status = {"replicas": count, **full, "observedGeneration": metadata["generation"]}
+        if self._store.get(*_key(REPLICA_SETS, replica_set)) is replica_set:
+            self._put(REPLICA_SETS, replica_set, {**replica_set, "status": status}, "status")
+
+    def _sync_job(self, job: Json) -> None:
+        metadata, spec = job["metadata"], job["spec"]
+        if metadata.get("deletionTimestamp") or self._children(job, PODS):
+            return
+        template = spec["template"]
+        named = {"generateName": f"{metadata['name']}-", "ownerReferences": [_owner(job)]}
+        body = {"metadata": {**(template.get("metadata") or {}), **named}, "spec": template["spec"]}
+        self._make(BY_RESOURCE[PODS], metadata["namespace"], body)
+        status = {"startTime": _now(), "active": 1, "terminating": 0, "uncountedTerminatedPods": {}, "ready": 1}
+        self._put(JOBS, job, {**job, "status": status}, "status")
+
+    def _put(self, resource: str, old: Json, new: Json, subresource: str = "") -> None:
+        if old != new:
+            self._keep(BY_RESOURCE[resource], old, new, MANAGER, subresource)
+
+
+def mirrored_slices(endpoints: Json) -> list[Json]:
+    """Slices that say the same as v1 Endpoints: one for each set of ports and family, each as addressType … ports."""
+    found: dict[tuple[str, str], Json] = {}
+    for subset in endpoints.get("subsets") or ():
+        ports = sorted(({"name": "", **port} for port in subset.get("ports") or ()), key=lambda port: port["name"])
+        for group, ready in (("addresses", True), ("notReadyAddresses", False)):
+            for address in sorted(subset.get(group) or (), key=lambda address: address["ip"]):
+                family = "IPv6" if ":" in address["ip"] else "IPv4"
+                shape = found.setdefault(
+                    (family, json.dumps(ports)), {"addressType": family, "endpoints": [], "ports": ports or None}
+                )
+                kept = {key: address[key] for key in ("hostname", "nodeName", "targetRef") if address.get(key)}
+                conditions = {"ready": ready}
+                shape["endpoints"].append({"addresses": [address["ip"]], "conditions": conditions, **kept})
+    return list(found.values())
+
+
+def selected_endpoints(service: Json, pods: list[Json]) -> tuple[list[Json], list[Json]]:
+    """Subsets of the Endpoints and slices of the pods that a Service selects; one of each for each set of ports."""
+    subsets: dict[str, Json] = {}
+    slices: dict[str, Json] = {}
+    for pod in sorted(pods, key=lambda pod: ipaddress.ip_address(pod["status"]["podIP"])):
+        ports = [
+            {**{key: port[key] for key in ("name", "appProtocol") if port.get(key)},
+             "port": number, "protocol": port["protocol"]}
+            for port in service["spec"].get("ports") or ()
+            if (number := _pod_port(port, pod))
+        ]  # fmt: skip
+        address, metadata = pod["status"]["podIP"], pod["metadata"]
+        target = {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
+        key = json.dumps(ports)
+        subset = subsets.setdefault(key, {"addresses": [], **({"ports": ports} if ports else {})})
+        subset["addresses"].append({"ip": address, "nodeName": NODE, "targetRef": target})
+        of_slice: list[Json] = [{"name": "", **port} for port in ports]
+        shape = slices.setdefault(key, {"addressType": "IPv4", "endpoints": [], "ports": of_slice or None})
+        conditions = {"ready": True, "serving": True, "terminating": False}
+        shape["endpoints"].append(
+            {"addresses": [address], "conditions": conditions, "targetRef": target, "nodeName": NODE}
+        )
+    # A Service without pods has a slice all the same.
+    return list(subsets.values()), list(slices.values()) or [{"addressType": "IPv4", "endpoints": None, "ports": None}]
+
+
+def _pod_port(port: Json, pod: Json) -> int:
+    """The number that a targetPort is in a pod, 0 if no container has one of that name."""
+    target = port["targetPort"]
+    if isinstance(target, int):
+        return target
+    declared = (port for container in pod["spec"]["containers"] for port in container.get("ports") or ())
+    return next((int(found["containerPort"]) for found in declared if found.get("name") == target), 0)
+
+
+def _deployment_status(deployment: Json, replica_set: str, ready: int) -> Json:
+    wanted, old = deployment["spec"]["replicas"], deployment.get("status") or {}
+    done = ready >= wanted
+    counts = {"replicas": ready, "updatedReplicas": ready, "readyReplicas": ready, "availableReplicas": ready}
+    missing = {} if done else {"unavailableReplicas": wanted - ready}
+    available = (
+        ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
+        if done
+        else ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
+    )
+    progress = (
+        ("True", "NewReplicaSetAvailable", f'ReplicaSet "{replica_set}" has successfully progressed.')
+        if done
+        else ("True", "ReplicaSetUpdated", f'ReplicaSet "{replica_set}" is progressing.')
+    )
+    conditions = [
+        _condition(old.get("conditions") or (), kind, *said)
+        for kind, said in (("Available", available), ("Progressing", progress))
+    ]
+    return {
+        "observedGeneration": deployment["metadata"]["generation"],
+        **({key: value for key, value in counts.items() if value}),
+        **missing,
+        "conditions": conditions,
+    }
+
+
+def _condition(old: Iterable[Json], kind: str, status: str, reason: str, message: str) -> Json:
+    said = {"type": kind, "status": status, "reason": reason, "message": message}
+    before = next((condition for condition in old if condition["type"] == kind), {})
+    if {key: before.get(key) for key in said} == said:
+        return before
+    now = _now()
+    since = before["lastTransitionTime"] if before.get("status") == status else now
+    return {**said, "lastUpdateTime": now, "lastTransitionTime": since}
+
+
+def _replica_set(deployment: Json, revision: int) -> Json:
+    metadata, spec = deployment["metadata"], deployment["spec"]
+    template_hash = _short_hash(spec["template"])
+    of_pods = spec["template"].get("metadata") or {}
+    labels = {**(of_pods.get("labels") or {}), _HASH: template_hash}
+    selector = {**(spec["selector"].get("matchLabels") or {}), _HASH: template_hash}
+    replicas = spec["replicas"]
+    annotations = {
+        "deployment.kubernetes.io/desired-replicas": str(replicas),
+        "deployment.kubernetes.io/max-replicas": str(replicas + -(-replicas // 4)),
+        _REVISION: str(revision),
+    }
+    return {
+        "metadata": {
+            "name": f"{metadata['name']}-{template_hash}",
+            "labels": labels,
+            "annotations": annotations,
+            "ownerReferences": [_owner(deployment)],
+        },
+        "spec": {
+            "replicas": replicas,
+            "selector": {**spec["selector"], "matchLabels": selector},
+            "template": {**spec["template"], "metadata": {**of_pods, "labels": labels}},
+        },
+    }
+
+
+def _template(replica_set: Json) -> Json:
+    """Its template as its Deployment wrote it."""
+    template: Json = replica_set["spec"]["template"]
+    labels = {key: value for key, value in template["metadata"]["labels"].items() if key != _HASH}
+    return {**template, "metadata": {**template["metadata"], "labels": labels}}
+
+
+def _short_hash(template: Json) -> str:
+    """Ten letters that tell templates apart; not the ones that Kubernetes would choose."""
+    number, letters = zlib.crc32(json.dumps(template, sort_keys=True).encode()), ""
+    number = number * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+    for _ in range(10):
+        number, index = divmod(number, len(_LETTERS))
+        letters += _LETTERS[index]
+    return letters
+
+
+def _owner(obj: Json) -> Json:
+    reference = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": obj["metadata"]["name"]}
+    return {**reference, "uid": obj["metadata"]["uid"], "controller": True, "blockOwnerDeletion": True}
+
+
+def _owned_by(obj: Json, owners: list[Json]) -> Json:
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "ownerReferences"}
+    return {**obj, "metadata": {**metadata, **({"ownerReferences": owners} if owners else {})}}
+
+
+def _selector(service: Json) -> Json:
+    selector: Json = service["spec"].get("selector") or {}
+    return selector
+
+
+def _matches(selector: Json, obj: Json) -> bool:
+    labels = obj["metadata"].get("labels") or {}
+    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+
+
+def _shape(piece: Json) -> tuple[str, Json | None]:
+    return piece["addressType"], piece["ports"]
+
+
+def _key(resource: str, obj: Json) -> Key:
+    return resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

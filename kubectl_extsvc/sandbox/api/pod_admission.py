@@ -1,0 +1,206 @@
+"""Pods: the defaults of their specs, what is wrong with them, and the sidecar that istiod's injector adds."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from kubectl_extsvc.mesh.sources import PROXY_CONTAINER, PROXY_ID
+from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.sandbox.api.refusals import Cause, required
+
+INJECT = "sidecar.istio.io/inject"
+NODE = "extsvc-node"
+_PROXY_IMAGE = "docker.io/istio/proxyv2:sandbox"
+_PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+
+
+def pod_spec_with_defaults(spec: Json) -> Json:
+    """As core/v1/defaults.go completes a pod's spec, in a pod or in a template."""
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    whole = {
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "dnsPolicy": "ClusterFirst",
+        "securityContext": {},
+        "schedulerName": "default-scheduler",
+        **spec,
+        **({"serviceAccountName": account, "serviceAccount": account} if account else {}),
+    }
+    for containers in ("initContainers", "containers"):
+        if spec.get(containers):
+            whole[containers] = [_container(container) for container in spec[containers]]
+    return whole
+
+
+def _container(container: Json) -> Json:
+    image = container.get("image", "")
+    tag = image.rpartition("/")[2].partition(":")[2]
+    whole = {
+        "resources": {},
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "imagePullPolicy": "IfNotPresent" if tag not in ("", "latest") else "Always",
+        **container,
+    }
+    if container.get("ports"):
+        whole["ports"] = [{"protocol": "TCP", **port} for port in container["ports"]]
+    for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
+        if given := container.get(probe):
+            http = {"httpGet": {"path": "/", "scheme": "HTTP", **given["httpGet"]}} if "httpGet" in given else {}
+            whole[probe] = {**_PROBE, **given, **http}
+    return whole
+
+
+def pod_spec_causes(spec: Json, field: str, label_causes: Callable[[str, str], Iterable[Cause]]) -> Iterable[Cause]:
+    if not spec.get("containers"):
+        yield required(f"{field}.containers")
+    for index, container in enumerate(spec.get("containers") or ()):
+        place = f"{field}.containers[{index}]"
+        if container.get("name"):
+            yield from label_causes(f"{place}.name", container["name"])
+        else:
+            yield required(f"{place}.name")
+        if not container.get("image"):
+            yield required(f"{place}.image")
+
+
+def admitted_pod(pod: Json) -> Json:
+    """What the plugins ServiceAccount, Priority and DefaultTolerationSeconds add to a pod that is made."""
+    spec = pod["spec"]
+    account = spec.get("serviceAccountName", "default")
+    tolerations = [
+        {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+        for key in ("not-ready", "unreachable")
+    ]
+    added = {"serviceAccountName": account, "serviceAccount": account, "priority": 0}
+    whole = {**spec, **added, "preemptionPolicy": "PreemptLowerPriority"}
+    whole["tolerations"] = [*(spec.get("tolerations") or ()), *tolerations]
+    return {**pod, "spec": whole, "status": {"phase": "Pending", "qosClass": _qos_class(spec)}}
+
+
+def _qos_class(spec: Json) -> str:
+    given = [c.get("resources") or {} for c in (*spec["containers"], *(spec.get("initContainers") or ()))]
+    if not any(resources.get("requests") or resources.get("limits") for resources in given):
+        return "BestEffort"
+    guaranteed = all(r.get("limits") and r.get("requests", r["limits"]) == r["limits"] for r in given)
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+def wants_sidecar(pod: Json, namespace_labels: Json) -> bool:
+    """istio pkg/kube/inject: the pod's label decides, then its annotation, then the namespace."""
+    metadata = pod["metadata"]
+    if pod.get("spec", {}).get("hostNetwork"):
+        return False
+    said = (metadata.get("labels") or {}).get(INJECT) or (metadata.get("annotations") or {}).get(INJECT)
+    if namespace_labels.get("istio-injection") == "disabled":
+        return False
+    if said:
+        return str(said) == "true"
+    return namespace_labels.get("istio-injection") == "enabled"
+
+
+def with_sidecar(pod: Json, namespace: str, owner: str) -> Json:
+    """The pod as istiod's injector gives it back: istio-proxy as a native sidecar, which is the default since 1.27.
+
+    owner is the name of its workload. Volumes and probes, which nothing here looks at, are left out.
+    """
+    metadata, spec = pod["metadata"], pod["spec"]
+    first = next((container["name"] for container in spec.get("containers") or ()), "")
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    app = labels.get("app.kubernetes.io/name") or labels.get("app") or owner
+    added_labels = {
+        "security.istio.io/tlsMode": "istio",
+        "service.istio.io/canonical-name": app,
+        "service.istio.io/canonical-revision": labels.get("version", "latest"),
+    }
+    added_annotations = {
+        "istio.io/rev": "default",
+        "kubectl.kubernetes.io/default-container": first,
+        "kubectl.kubernetes.io/default-logs-container": first,
+        "sidecar.istio.io/status": '{"initContainers":["istio-init","istio-proxy"],"containers":null,"volumes":null,'
+        '"imagePullSecrets":null,"revision":"default"}',
+    }
+    names = ",".join(container["name"] for container in spec.get("containers") or ())
+    proxies = [_iptables(), _proxy(namespace, owner, names)]
+    return {
+        **pod,
+        "metadata": {
+            **metadata,
+            "labels": {**added_labels, **labels},
+            "annotations": {**added_annotations, **annotations},
+        },
+        "spec": {**spec, "initContainers": [*proxies, *(spec.get("initContainers") or ())]},
+    }
+
+
+def _iptables() -> Json:
+    return {
+        "name": "istio-init",
+        "image": _PROXY_IMAGE,
+        "args": ["istio-iptables", "-p", "15001", "-z", "15006", "-u", str(PROXY_ID), "-m", "REDIRECT", "-i", "*"],
+        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "runAsNonRoot": False},
+    }
+
+
+def _proxy(namespace: str, owner: str, containers: str) -> Json:
+    env = {
+        "PILOT_CERT_PROVIDER": "istiod",
+        "CA_ADDR": "istiod.istio-system.svc:15012",
+        "PROXY_CONFIG": "{}\n",
+        "ISTIO_META_APP_CONTAINERS": containers,
+        "ISTIO_META_CLUSTER_ID": "Kubernetes",
+        "ISTIO_META_INTERCEPTION_MODE": "REDIRECT",
+        "ISTIO_META_WORKLOAD_NAME": owner,
+        "ISTIO_META_MESH_ID": "cluster.local",
+        "TRUST_DOMAIN": "cluster.local",
+    }
+    return {
+        "name": PROXY_CONTAINER,
+        "image": _PROXY_IMAGE,
+        "restartPolicy": "Always",
+        "args": ["proxy", "sidecar", "--domain", f"{namespace}.svc.cluster.local", "--proxyLogLevel=warning"],
+        "env": [{"name": name, "value": value} for name, value in env.items()],
+        "ports": [{"containerPort": 15090, "name": "http-envoy-prom"}],
+        "securityContext": {"runAsUser": PROXY_ID, "runAsGroup": PROXY_ID, "runAsNonRoot": True},
+    }
+
+
+def running(pod: Json, address: str, now: str) -> Json:
+    """The pod as a kubelet reports it that had it started at once: every container ready."""
+    spec, metadata = pod["spec"], pod["metadata"]
+    conditions = [
+        {"type": kind, "observedGeneration": 1, "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
+        for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+    ]
+    status: dict[str, Any] = {
+        **pod["status"],
+        "observedGeneration": metadata.get("generation", 1),
+        "phase": "Running",
+        "conditions": conditions,
+        "hostIP": "198.51.100.1",
+        "hostIPs": [{"ip": "198.51.100.1"}],
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": now,
+        "containerStatuses": [_container_status(c, metadata["uid"], now, ends=False) for c in spec["containers"]],
+    }
+    if spec.get("initContainers"):
+        status["initContainerStatuses"] = [
+            _container_status(container, metadata["uid"], now, ends=container.get("restartPolicy") != "Always")
+            for container in spec["initContainers"]
+        ]
+    return {**pod, "spec": {**spec, "nodeName": NODE}, "status": status}
+
+
+def _container_status(container: Json, uid: str, now: str, *, ends: bool) -> Json:
+    done = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now}}
+    return {
+        "name": container["name"],
+        "image": container["image"],
+        "imageID": f"sandbox://{container['image']}",
+        "containerID": f"sandbox://{uid}/{container['name']}",
+        "state": done if ends else {"running": {"startedAt": now}},
+        "lastState": {},
+        "ready": True,
+        "started": not ends,
+        "restartCount": 0,
+    }
