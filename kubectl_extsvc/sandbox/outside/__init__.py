@@ -1,0 +1,1 @@
+"""What is outside the sandbox's cluster."""

@@ -1,0 +1,1 @@
+"""What a command in a container of the sandbox does."""

@@ -1,0 +1,101 @@
+"""What a pod's iptables do to its outbound connections: the sidecar gets them, and is told where they were meant to go.
+
+A relay listens in place of each destination. For each connection it calls the sidecar's socket and writes a PROXY
+protocol v2 header first: its destination is the pretended one, its source the pod with, as its port, the loopback port
+where the connection would lead without a proxy.
+(https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt)
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+
+from kubectl_extsvc.sandbox.outside.network import LOOPBACK, Pair
+
+_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
+_VERSION_2_PROXY = 0x21
+_TCP_OVER_IPV4, _TCP_OVER_IPV6 = 0x11, 0x21
+_CHUNK = 65536
+
+
+def proxy_header(source: Pair, destination: Pair) -> bytes:
+    """The PROXY protocol v2 header of a captured connection."""
+    family, source_bytes, destination_bytes = _addresses(source[0], destination[0])
+    body = source_bytes + destination_bytes + struct.pack("!HH", source[1], destination[1])
+    return _SIGNATURE + struct.pack("!BBH", _VERSION_2_PROXY, family, len(body)) + body
+
+
+@contextlib.asynccontextmanager
+async def captured(
+    destination: Pair, outbound_socket: Path, pod_ip: str, leads_to: Callable[[], int]
+) -> AsyncIterator[int]:
+    """A loopback port whose connections go to the sidecar as if they were made to destination.
+
+    leads_to gives the loopback port that one connection would reach without a sidecar.
+    """
+    # Ends with the block, and all connections with it.
+    async with asyncio.TaskGroup() as tasks:
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            header = proxy_header((pod_ip, leads_to()), destination)
+            connections.append(tasks.create_task(_through(reader, writer, outbound_socket, header)))
+
+        connections: list[asyncio.Task[None]] = []
+        server = await asyncio.start_server(accept, LOOPBACK, 0)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            for connection in connections:
+                connection.cancel()
+
+
+async def _through(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, outbound_socket: Path, header: bytes
+) -> None:
+    try:
+        proxy_reader, proxy_writer = await asyncio.open_unix_connection(outbound_socket)
+    except OSError:
+        _reset(writer)
+        return
+    proxy_writer.write(header)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_one_way(reader, proxy_writer))
+            tasks.create_task(_one_way(proxy_reader, writer))
+    except* OSError:
+        _reset(writer)
+        _reset(proxy_writer)
+    finally:
+        writer.close()
+        proxy_writer.close()
+
+
+async def _one_way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Raises OSError when one of the two ends is torn down."""
+    while data := await reader.read(_CHUNK):
+        writer.write(data)
+        await writer.drain()
+    writer.write_eof()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close with RST, not FIN."""
+    with contextlib.suppress(OSError):
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+def _addresses(source: str, destination: str) -> tuple[int, bytes, bytes]:
+    one, other = ip_address(source), ip_address(destination)
+    if isinstance(one, IPv4Address) and isinstance(other, IPv4Address):
+        return _TCP_OVER_IPV4, one.packed, other.packed
+    return _TCP_OVER_IPV6, _as_ipv6(one).packed, _as_ipv6(other).packed
+
+
+def _as_ipv6(address: IPv4Address | IPv6Address) -> IPv6Address:
+    return address if isinstance(address, IPv6Address) else IPv6Address(f"::ffff:{address}")
