@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint e2e bench walk testbed-up testbed-down lock clean
+.PHONY: help env demo test lint e2e bench walk testbed-up testbed-down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-19s %s\n", $$1, $$2 }'
@@ -23,6 +23,10 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
+
+demo: $(STAMP) ## the main job, on this machine alone: no cluster, not root
+	@if ! command -v curl >/dev/null; then echo 'make: curl is needed; on Debian: apt-get install curl' >&2; exit 1; fi
+	@$(BIN)/kubectl-extsvc demo
 
 test: $(STAMP) ## tests that need no cluster
 	$(BIN)/pytest -m "not testbed"
@@ -52,7 +56,7 @@ lock: $(STAMP) ## requirements.lock anew, from pyproject.toml
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --disable-pip-version-check --quiet uv
 	@# The build system is locked too: --no-build-isolation takes it from the environment (editables is hatchling's own need).
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' | \
-	$(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --group dev \
+	$(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --extra sandbox --group dev \
 		--custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml -
 
 clean: ## removes the environment and what tools left; keeps the cluster's programs

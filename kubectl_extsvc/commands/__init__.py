@@ -13,6 +13,8 @@ COMMANDS = {
     "verify": "Probe aliases from pods with and without sidecar, and explain what is wrong",
     "delete": "Delete aliases and all that was made for them",
     "list": "List aliases",
+    "demo": "Show the main job on this machine, without a cluster",
+    "sandbox": "Start a pretended cluster on this machine",
     "rules": "List the rules that verify judges by",
     "explain": "Explain a rule",
     "completion": "Print a completion script for the shell",

@@ -67,22 +67,30 @@ def connection_of(args: argparse.Namespace) -> "Connection":
 
 def with_cluster(args: argparse.Namespace, story: "Callable[[Cluster], Awaitable[T]]") -> T:
     """Connect, run one story to its end, and show the server's warnings."""
-    import anyio
-
     from kubectl_extsvc.cluster.client import connect
 
     connection = connection_of(args)
 
     async def run() -> T:
+        async with connect(connection) as cluster:
+            try:
+                return await story(cluster)
+            finally:
+                for warning in cluster.warnings:
+                    say(f"Warning: {warning}")
+
+    return until_interrupted(run)
+
+
+def until_interrupted(story: "Callable[[], Awaitable[T]]") -> T:
+    """Run one story to its end, or until Ctrl-C. Raises KeyboardInterrupt after the latter, when all is cleaned up."""
+    import anyio
+
+    async def run() -> T:
         done: list[T] = []
         async with anyio.create_task_group() as group:
             await group.start(_cancel_on_interrupt, group.cancel_scope)
-            async with connect(connection) as cluster:
-                try:
-                    done.append(await story(cluster))
-                finally:
-                    for warning in cluster.warnings:
-                        say(f"Warning: {warning}")
+            done.append(await story())
             group.cancel_scope.cancel()
         if not done:
             raise KeyboardInterrupt
@@ -110,5 +118,6 @@ async def _cancel_on_interrupt(scope: "CancelScope", *, task_status: "TaskStatus
 
 
 def wants_color(args: argparse.Namespace) -> bool:
-    """Colour on a terminal, unless NO_COLOR or TERM=dumb ask for none (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Colour on a terminal, unless NO_COLOR or TERM=dumb ask for none; FORCE_COLOR asks for it (no-color.org)."""
+    wanted = sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+    return wanted and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,83 @@
+"""kubectl extsvc sandbox."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubectl_extsvc.commands.sandbox import argv_of, scenario_table
+from kubectl_extsvc.sandbox.scenarios import names
+
+SANDBOX = [sys.executable, "-m", "kubectl_extsvc", "sandbox"]
+
+
+def test_list_names_every_scenario_with_what_verify_says() -> None:
+    lines = scenario_table().splitlines()
+    assert lines[0].split() == ["NAME", "VERIFY", "WHAT", "IS", "WRONG"]
+    assert tuple(line.split()[0] for line in lines[1:]) == names()
+    assert "sni-missing          XS0403   The sidecar makes TLS without an SNI" in scenario_table()
+
+
+@pytest.mark.parametrize(
+    ("words", "argv"),
+    [
+        (["verify", "my-pay", "-A"], [sys.executable, "-m", "kubectl_extsvc", "verify", "my-pay", "-A"]),
+        (["kubectl", "extsvc", "get"], [sys.executable, "-m", "kubectl_extsvc", "get"]),
+        (["--version"], [sys.executable, "-m", "kubectl_extsvc", "--version"]),
+        (["kubectl", "get", "services"], ["kubectl", "get", "services"]),
+    ],
+)  # fmt: skip
+def test_a_command_is_ours_by_its_verb_and_a_program_otherwise(words: list[str], argv: list[str]) -> None:
+    assert argv_of(words) == argv
+
+
+def test_a_command_runs_inside_and_its_exit_code_is_the_sandboxs() -> None:
+    done = subprocess.run([*SANDBOX, "--scenario", "address-as-name", "--", "verify", "my-httpbin"],
+                          capture_output=True, text=True, check=False, timeout=50)  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "XS0101" in done.stdout
+
+
+def test_a_command_that_nobody_knows_is_a_usage_error() -> None:
+    done = subprocess.run([*SANDBOX, "--", "no-such-program"], capture_output=True, text=True, check=False, timeout=50)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        'error: "no-such-program" is neither a command of kubectl extsvc nor a program on your PATH\n',
+    )
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sandbox_leaves_no_file_and_no_process(signal_number: int) -> None:
+    with subprocess.Popen(SANDBOX, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        kubeconfig = Path(line.strip().removeprefix("export KUBECONFIG="))
+        assert kubeconfig.is_file()
+        env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+        verify = [sys.executable, "-m", "kubectl_extsvc", "verify"]
+        verified = subprocess.run(verify, env=env, capture_output=True, text=True, check=False, timeout=50)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        envoys = children_of(process.pid)
+        assert len(envoys) == 1
+        process.send_signal(signal_number)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, kubeconfig.parent.exists()) == (130, False), errors
+    assert [pid for pid in envoys if is_alive(pid)] == []
+
+
+def children_of(pid: int) -> list[int]:
+    """Process ids, by ps, which Linux and macOS both have."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    return [int(child) for child, parent in map(str.split, listed.splitlines()) if int(parent) == pid]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
