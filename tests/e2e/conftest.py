@@ -1,10 +1,15 @@
-"""What every end-to-end test stands on: the testbed, kubectl with our plugin on its PATH, a watch over leftovers."""
+"""What every end-to-end test stands on: a cluster, kubectl with our plugin on its PATH, a watch over leftovers.
+
+The cluster is the testbed, and for tests marked `sandbox` also the sandbox: the same test, once more, with this fixture
+changed. Those run wherever there is a kubectl, on PATH or built by the testbed.
+"""
 
 import contextlib
 import fcntl
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +19,13 @@ from typing import Any
 
 import pytest
 import yaml
+from anyio.from_thread import start_blocking_portal
+
+from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.sandbox.api.kinds import ServedKind
+from kubectl_extsvc.sandbox.api.writes import Refused, WriteOptions, Writes
+from kubectl_extsvc.sandbox.outside import pki
+from kubectl_extsvc.sandbox.running import Sandbox, running
 
 CHECKOUT = Path(__file__).parents[2]
 TESTBED = CHECKOUT / "tests" / "testbed" / "testbed"
@@ -26,29 +38,35 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 """(*args, stdin="", check=True, timeout=120, env=None) → CompletedProcess; env is added to the testbed's."""
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "cluster" in metafunc.fixturenames:
+        clusters = [pytest.param("testbed", marks=pytest.mark.testbed)]
+        if metafunc.definition.get_closest_marker("sandbox") and not metafunc.definition.get_closest_marker("testbed"):
+            clusters.append(pytest.param("sandbox"))
+        metafunc.parametrize("cluster", clusters, indirect=True, scope="session")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            item.add_marker(pytest.mark.testbed)
             # Of the test alone: the first one's fixtures may have to start the testbed.
             item.add_marker(pytest.mark.timeout(300, func_only=True))
 
 
 @dataclass(frozen=True, slots=True)
-class RunningTestbed:
+class Cluster:
+    """The testbed, or the sandbox."""
+
     env: Mapping[str, str]
-    """Environment in which `kubectl extsvc` runs this checkout's code on the testbed."""
+    """Environment in which `kubectl extsvc` runs this checkout's code on it."""
     kubeconfig: Path
-
-    @property
-    def home(self) -> Path:
-        return self.kubeconfig.parent.parent
-
-    @property
-    def pki(self) -> Path:
-        """ca.crt signs the outside's servers; client.crt and client.key are a client's."""
-        return self.home / "outside-pki"
+    pki: Path
+    """ca.crt signs the outside's servers; client.crt and client.key are a client's."""
+    collector_seconds: float
+    """After which a garbage collector that did not know an object's owner would have acted."""
+    sandbox: Sandbox | None = None
+    """None: this is the testbed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,48 +117,75 @@ def until(seconds: float, what: str, true: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="session")
-def testbed() -> Iterator[RunningTestbed]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    with a_sandbox() if request.param == "sandbox" else the_testbed() as running:
+        yield running
+
+
+@contextlib.contextmanager
+def the_testbed() -> Iterator[Cluster]:
     """The running testbed, for this test session alone."""
     done = subprocess.run([TESTBED, "up"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         pytest.exit(f"{TESTBED} up ended with {done.returncode}; it said why", returncode=done.returncode)
     settings = dict(word.partition("=")[::2] for word in shlex.split(done.stdout)[1:])
     kubeconfig = Path(settings["KUBECONFIG"])
+    home = kubeconfig.parent.parent
+    env = environment(kubeconfig, settings["PATH"].partition(os.pathsep)[0])
+    with (home / "e2e.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Cluster(env, kubeconfig, home / "outside-pki", collector_seconds=30)
+
+
+@contextlib.contextmanager
+def a_sandbox() -> Iterator[Cluster]:
+    """A sandbox of our own, in this process. It collects garbage at once."""
+    built = testbed_home() / "bin"
+    if not (built / "kubectl").exists() and shutil.which("kubectl") is None:
+        pytest.skip("no kubectl on PATH")
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(running("empty")) as sandbox:
+        env = environment(sandbox.kubeconfig, str(built))
+        yield Cluster(env, sandbox.kubeconfig, pki.FOLDER, collector_seconds=1, sandbox=sandbox)
+
+
+def testbed_home() -> Path:
+    """Where the testbed keeps its programs (tests/testbed/settings.sh)."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("EXTSVC_TESTBED_HOME") or cache / "kubectl-extsvc" / "testbed")
+
+
+def environment(kubeconfig: Path, programs: str) -> dict[str, str]:
     # A user's Python may write .pyc files, and knows nothing of this test run's.
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    env["KUBECONFIG"] = str(kubeconfig)
-    env["PATH"] = settings["PATH"].replace("$PATH", f"{CHECKOUT / 'bin'}{os.pathsep}{env['PATH']}")
-    running = RunningTestbed(env, kubeconfig)
-    with (running.home / "e2e.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield running
+    path = os.pathsep.join((programs, str(CHECKOUT / "bin"), env["PATH"]))
+    return {**env, "KUBECONFIG": str(kubeconfig), "PATH": path}
 
 
 @pytest.fixture(scope="session")
-def kubectl(testbed: RunningTestbed) -> Run:
-    return runner(testbed.env, "kubectl")
+def kubectl(cluster: Cluster) -> Run:
+    return runner(cluster.env, "kubectl")
 
 
 @pytest.fixture(scope="session")
-def extsvc(testbed: RunningTestbed) -> Run:
+def extsvc(cluster: Cluster) -> Run:
     """kubectl extsvc, dispatched by kubectl itself."""
-    return runner(testbed.env, "kubectl", "extsvc")
+    return runner(cluster.env, "kubectl", "extsvc")
 
 
 @pytest.fixture(scope="session")
-def istioctl(testbed: RunningTestbed) -> Run:
-    return runner(testbed.env, "istioctl")
+def istioctl(cluster: Cluster) -> Run:
+    return runner(cluster.env, "istioctl")
 
 
 @pytest.fixture
-def extsvc_process(testbed: RunningTestbed) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+def extsvc_process(cluster: Cluster) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Starts kubectl extsvc and does not wait; the process id is the plugin's own, since kubectl execs it."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*args: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             ["kubectl", "extsvc", *args],
-            env=testbed.env,
+            env=cluster.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -298,12 +343,30 @@ REFUSABLE: dict[str, dict[str, Any]] = {
 """Plural → the least that Istio accepts of it."""
 
 
+def refusing_patch(writes: Writes, plural: str) -> Callable[..., tuple[Json, bool]]:
+    """The sandbox's patch, with a refusal of what would create an object."""
+    accepted = writes.patch
+
+    def patch(
+        kind: ServedKind, namespace: str, name: str, content_type: str, body: bytes, options: WriteOptions
+    ) -> tuple[Json, bool]:
+        if kind.plural == plural and not options.dry_run and writes.store.get(kind.resource, namespace, name) is None:
+            raise Refused(403, "Forbidden", f'{kind.resource} "{name}" is forbidden: refused by the test', {})
+        return accepted(kind, namespace, name, content_type, body, options)
+
+    return patch
+
+
 @pytest.fixture
-def refusing(kubectl: Run) -> Iterator[Callable[[str], None]]:
+def refusing(cluster: Cluster, kubectl: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Makes the API server refuse to create our objects of one kind (its plural), but not in a dry run.
 
     The message is "refused by the test".
     """
+    if cluster.sandbox:
+        writes = cluster.sandbox.writes
+        yield lambda plural: monkeypatch.setattr(writes, "patch", refusing_patch(writes, plural))
+        return
     policy = "extsvc-tests-refuse"
     refused: list[str] = []
     api = "admissionregistration.k8s.io/v1"
@@ -358,10 +421,12 @@ def refusing(kubectl: Run) -> Iterator[Callable[[str], None]]:
 # --- nothing is left behind ------------------------------------------------------------------------------------------
 
 WATCHED = (
-    "namespaces,services,endpointslices.discovery.k8s.io,deployments,jobs,pods,serviceaccounts,secrets,networkpolicies,"
-    "roles,rolebindings,clusterroles,clusterrolebindings,"
-    "validatingadmissionpolicies,validatingadmissionpolicybindings,"
+    "namespaces,services,endpointslices.discovery.k8s.io,deployments,jobs,pods,serviceaccounts,secrets,"
     "destinationrules,virtualservices,serviceentries,sidecars.networking.istio.io,gateways.networking.istio.io"
+)
+ON_THE_TESTBED_ALONE = (
+    "networkpolicies,roles,rolebindings,clusterroles,clusterrolebindings,"
+    "validatingadmissionpolicies,validatingadmissionpolicybindings"
 )
 TESTED_NAMESPACES = frozenset(
     ("", "default", "without-istio", "istio-system", "kube-system", "kube-public", "kube-node-lease")
@@ -378,10 +443,11 @@ class Left:
         return f"{self.kind.lower()}/{self.name}" + (f" -n {self.namespace}" if self.namespace else "")
 
 
-def present(kubectl: Run) -> set[Left]:
+def present(cluster: Cluster, kubectl: Run) -> set[Left]:
     """All objects of the watched kinds, less the pods of a Deployment: a restart gives them other names."""
     row = "{.kind}|{.metadata.namespace}|{.metadata.name}|{.metadata.ownerReferences[*].kind}"
-    rows = kubectl("get", WATCHED, "-A", "-o", "jsonpath={range .items[*]}" + row + '{"\\n"}{end}').stdout.splitlines()
+    kinds = WATCHED if cluster.sandbox else f"{WATCHED},{ON_THE_TESTBED_ALONE}"
+    rows = kubectl("get", kinds, "-A", "-o", "jsonpath={range .items[*]}" + row + '{"\\n"}{end}').stdout.splitlines()
     found = (line.split("|") for line in rows)
     return {Left(namespace, kind, name) for kind, namespace, name, owners in found if "ReplicaSet" not in owners}
 
@@ -392,8 +458,10 @@ def of_tests(objects: set[Left], foreign: frozenset[str]) -> set[Left]:
 
 
 @pytest.fixture(scope="session")
-def foreign_namespaces(testbed: RunningTestbed, kubectl: Run) -> frozenset[str]:
+def foreign_namespaces(cluster: Cluster, kubectl: Run) -> frozenset[str]:
     """Namespaces that are not ours to watch. Before that, what a killed session left is removed."""
+    if cluster.sandbox:
+        return frozenset()
     kubectl("delete", "namespaces", "-l", f"{MADE_BY_TESTS}=true")
     kubectl(
         "delete",
@@ -412,20 +480,20 @@ def foreign_namespaces(testbed: RunningTestbed, kubectl: Run) -> frozenset[str]:
         if stale_headers:
             restart_curl(kubectl)
         await_policy(kubectl, "ALLOW_ANY")
-    namespaces = {one.name for one in present(kubectl) if one.kind == "Namespace"}
+    namespaces = {one.name for one in present(cluster, kubectl) if one.kind == "Namespace"}
     return frozenset(namespaces - TESTED_NAMESPACES)
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(kubectl: Run, foreign_namespaces: frozenset[str]) -> Iterator[None]:
+def nothing_left(cluster: Cluster, kubectl: Run, foreign_namespaces: frozenset[str]) -> Iterator[None]:
     """Fails a test that left objects in the cluster, and removes them; also one that lost some.
 
     Garbage collection gets ten seconds.
     """
-    before = of_tests(present(kubectl), foreign_namespaces)
+    before = of_tests(present(cluster, kubectl), foreign_namespaces)
     yield
     end = time.monotonic() + 10
-    while (after := of_tests(present(kubectl), foreign_namespaces)) != before and time.monotonic() < end:
+    while (after := of_tests(present(cluster, kubectl), foreign_namespaces)) != before and time.monotonic() < end:
         time.sleep(0.3)
     left, lost = sorted(after - before), sorted(before - after)
     for one in left:

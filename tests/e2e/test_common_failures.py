@@ -14,8 +14,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-pytestmark = pytest.mark.testbed
-
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -168,10 +166,10 @@ def of_each(pool: Executor, do: "Callable[[Failure], T]", failures: "Sequence[Fa
     return dict(zip((failure.id for failure in failures), pool.map(do, failures), strict=True))
 
 
-def sh(testbed: Any, command: str) -> str:
+def sh(cluster: Any, command: str) -> str:
     """Carries a finding's cure out, as a user pastes it. Gives what was said if it did not end well."""
     done = subprocess.run(
-        ["sh", "-c", command], env=testbed.env, capture_output=True, text=True, check=False, timeout=60
+        ["sh", "-c", command], env=cluster.env, capture_output=True, text=True, check=False, timeout=60
     )
     return f"{command}\n{done.stdout}{done.stderr}" if done.returncode else ""
 
@@ -545,7 +543,7 @@ def test_each_failure_is_named_first_and_alone_and_its_cure_cures(
     policy: str,
     around: Sequence[Json],
     failures: Sequence[Failure],
-    testbed: Any,
+    cluster: Any,
     kubectl: Run,
     extsvc: Run,
     made: Callable[..., None],
@@ -570,7 +568,7 @@ def test_each_failure_is_named_first_and_alone_and_its_cure_cures(
                 failure.id: (failure.exit_code, failure.bad) for failure in failures
             }, said(seen)
             answers = of_each(
-                pool, lambda failure: sh(testbed, failure.edit(seen[failure.id].findings[0]["cure"])), failures
+                pool, lambda failure: sh(cluster, failure.edit(seen[failure.id].findings[0]["cure"])), failures
             )
             assert {key: answer for key, answer in answers.items() if answer} == {}
             cured = of_each(pool, lambda failure: judged(extsvc, failure.name, *failure.argv), failures)
@@ -583,13 +581,13 @@ def test_each_failure_is_named_first_and_alone_and_its_cure_cures(
 
 
 @pytest.fixture
-def readable_ca(testbed: Any, made: Callable[..., None]) -> str:
+def readable_ca(cluster: Any, made: Callable[..., None]) -> str:
     """Name of a Secret with the outside's CA, which the sidecars of deployment/curl may read."""
     name, rbac = "pay-ca", "rbac.authorization.k8s.io"
     metadata = {"name": name, "namespace": "default"}
     made(
         {"apiVersion": "v1", "kind": "Secret", "metadata": metadata,
-         "stringData": {"ca.crt": (testbed.pki / "ca.crt").read_text()}},
+         "stringData": {"ca.crt": (cluster.pki / "ca.crt").read_text()}},
         {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata,
          "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}]},
         {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": metadata,
@@ -600,7 +598,7 @@ def readable_ca(testbed: Any, made: Callable[..., None]) -> str:
 
 
 def test_a_credential_without_selector_is_named_and_cured(
-    testbed: Any, kubectl: Run, extsvc: Run, made: Callable[..., None], readable_ca: str
+    cluster: Any, kubectl: Run, extsvc: Run, made: Callable[..., None], readable_ca: str
 ) -> None:
     tls: Json = {"mode": "SIMPLE", "credentialName": readable_ca}
     tls |= {"sni": "api.pay.example", "subjectAltNames": ["api.pay.example"]}
@@ -612,7 +610,7 @@ def test_a_credential_without_selector_is_named_and_cured(
         for name, rule in (("theirs", "theirs-tls"), ("ours", "ours")):
             seen = verify(extsvc, name)
             assert (seen.exit_code, seen.bad) == (1, [("XS0406", ERROR, rule_ref(rule))]), seen.words
-            assert sh(testbed, seen.findings[0]["cure"]) == ""
+            assert sh(cluster, seen.findings[0]["cure"]) == ""
             cured = judged(extsvc, name)
             assert (cured.exit_code, cured.bad) == (0, []), said({name: cured}) + cured.words
     finally:
@@ -647,7 +645,7 @@ def picky_origin(kubectl: Run, curl_image: str, made: Callable[..., None]) -> st
     return kubectl("get", *pod, "-o", "jsonpath={.status.podIP}").stdout
 
 
-def test_an_origin_that_refuses_the_alias_as_host(testbed: Any, kubectl: Run, extsvc: Run, picky_origin: str) -> None:
+def test_an_origin_that_refuses_the_alias_as_host(cluster: Any, kubectl: Run, extsvc: Run, picky_origin: str) -> None:
     """The cure helps where there is a sidecar; what a plain client must do is said."""
     extsvc("create", "shop", "--address", picky_origin, "--host", "shop.example", "--port", "http:80:8080", "--wait")
     try:
@@ -656,7 +654,7 @@ def test_an_origin_that_refuses_the_alias_as_host(testbed: Any, kubectl: Run, ex
         assert (seen.exit_code, seen.bad) == (1, [("XS0501", ERROR, "Service/default/shop")]), seen.words
         (finding,) = seen.findings
         assert len(finding["sources"]) == 2
-        assert sh(testbed, finding["cure"]) == ""
+        assert sh(cluster, finding["cure"]) == ""
         cured = judged(extsvc, "shop", "--from", SIDECAR)
         assert (cured.exit_code, cured.bad) == (0, []), cured.words
     finally:

@@ -1,4 +1,5 @@
-"""Istio's task "Kubernetes Services for Egress Traffic", each step by our commands, on a real cluster and mesh.
+"""Istio's task "Kubernetes Services for Egress Traffic", each step by our commands, on a real cluster and mesh,
+and in the sandbox.
 
 Every command goes through kubectl's own plugin dispatch; what it claims is held against what curl in the pods sees.
 """
@@ -15,7 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-pytestmark = pytest.mark.testbed
+pytestmark = pytest.mark.sandbox
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -315,14 +316,14 @@ def test_kubectl_delete_service_leaves_nothing(extsvc: Run, kubectl: Run) -> Non
 
 
 @pytest.mark.parametrize("argv", [["--external-name", "httpbin.org"], *(p.values[0] for p in ORIGINATING)], ids=str)
-def test_printed_manifests_really_applied_live_on(extsvc: Run, kubectl: Run, argv: list[str]) -> None:
+def test_printed_manifests_really_applied_live_on(cluster: Any, extsvc: Run, kubectl: Run, argv: list[str]) -> None:
     printed = extsvc("create", *argv, "--dry-run=client", "-o", "yaml").stdout
     assert not re.search(r"ownerReferences|uid|resourceVersion|status:|clusterIP", printed)
     applied = kubectl("apply", "-f", "-", stdin=printed)
     name = re.search(r"service/(\S+) created", applied.stdout)
     assert name is not None
     before = objects_of(kubectl, name[1])
-    time.sleep(30)  # a garbage collector that did not know the owner would have acted within seconds
+    time.sleep(cluster.collector_seconds)
     assert objects_of(kubectl, name[1]) == before
     assert len(before) >= 3
     assert codes(verified(extsvc, name[1])) == []
@@ -423,6 +424,7 @@ def test_a_foreign_service_is_never_touched(extsvc: Run, kubectl: Run) -> None:
     kubectl("delete", "service", "my-httpbin")
 
 
+@pytest.mark.testbed
 def test_istioctl_analyze_has_nothing_to_say(extsvc: Run, istioctl: Run) -> None:
     extsvc("create", "--external-name", "httpbin.org")
     extsvc("create", "--external-name", "api.pay.example", "--port", "http:80:443")

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.testbed
-
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Grant = Callable[..., None]
 Json = dict[str, Any]
@@ -222,7 +220,7 @@ def test_create_that_may_not_write_a_serviceentry_changes_nothing(extsvc: Run, k
     ids=" ".join,
 )
 def test_a_bad_token_is_said_in_kubectls_words(
-    extsvc: Run, kubectl: Run, testbed: Any, tmp_path: Any, argv: tuple[str, ...]
+    extsvc: Run, kubectl: Run, cluster: Any, tmp_path: Any, argv: tuple[str, ...]
 ) -> None:
     # A client certificate would win over the token.
     path = tmp_path / "kubeconfig"
