@@ -28,8 +28,9 @@ demo: $(STAMP) ## the main job, on this machine alone: no cluster, not root
 	@if ! command -v curl >/dev/null; then echo 'make: curl is needed; on Debian: apt-get install curl' >&2; exit 1; fi
 	@$(BIN)/kubectl-extsvc demo
 
-test: $(STAMP) ## tests that need no cluster
-	$(BIN)/pytest -m "not testbed"
+test: $(STAMP) ## tests that need no cluster and no kubectl
+	$(BIN)/pytest -n auto -m "not testbed and not kubectl"
+	@echo "not run: $$($(BIN)/pytest -q --collect-only -m 'testbed or kubectl' | grep -c ::) tests that need a real cluster or kubectl (make e2e)"
 
 lint: $(STAMP) ## style and types
 	$(BIN)/ruff check
@@ -37,7 +38,7 @@ lint: $(STAMP) ## style and types
 	$(BIN)/mypy
 
 e2e: $(STAMP) testbed-up ## tests on the real cluster, which is built (once, some 20 minutes) and started if needed
-	$(BIN)/pytest -m testbed
+	$(BIN)/pytest -m "testbed or kubectl"
 
 bench: $(STAMP) testbed-up ## speed and memory, on the real cluster
 	@set -e; environment=$$($(TESTBED) up); eval "$$environment"; unset PYTHONDONTWRITEBYTECODE; \

@@ -21,20 +21,19 @@ def test_demo_shows_create_verify_from_both_kinds_of_pod_and_delete() -> None:
         "create", "verify", "verify", "create", "verify", "kubectl", "kubectl", "verify", "delete", "list",
     ]  # fmt: skip
     assert "service/my-httpbin created\n" in done.stdout
+    assert len(re.findall(r" x-sandbox-run: [0-9a-f]{8}$", done.stdout, re.MULTILINE)) == 2  # from each kind of pod
     assert re.search(r"^  from  curl-\S+ \(sidecar\)   curl-\S+\.without-istio \(plain\)$", done.stdout, re.MULTILINE)
     assert "XS0403 Envoy sends SNI" in done.stdout
     assert 'service "my-httpbin" deleted\n' in done.stdout
     assert "What to try next" in done.stdout
 
 
-def test_the_outsides_word_is_another_in_each_run() -> None:
+async def test_the_outsides_word_is_another_in_each_run() -> None:
     words = []
     for _ in range(2):
-        done = subprocess.run(DEMO, capture_output=True, text=True, check=False, timeout=50)
-        words.append(set(re.findall(r"x-sandbox-run: (\S+)", done.stdout)))
-    first, second = words
-    assert (len(first), len(second)) == (1, 1)
-    assert first != second
+        async with running("empty") as sandbox:
+            words.append(sandbox.outside.word)
+    assert words[0] != words[1]
 
 
 async def test_demo_with_its_outside_server_stopped_ends_1(capsys: pytest.CaptureFixture[str]) -> None:

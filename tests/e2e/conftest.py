@@ -1,7 +1,7 @@
 """What every end-to-end test stands on: a cluster, kubectl with our plugin on its PATH, a watch over leftovers.
 
 The cluster is the testbed, and for tests marked `sandbox` also the sandbox: the same test, once more, with this fixture
-changed. Those run wherever there is a kubectl, on PATH or built by the testbed.
+changed. Those need a kubectl, on PATH or built by the testbed.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "cluster" in metafunc.fixturenames:
         clusters = [pytest.param("testbed", marks=pytest.mark.testbed)]
         if metafunc.definition.get_closest_marker("sandbox") and not metafunc.definition.get_closest_marker("testbed"):
-            clusters.append(pytest.param("sandbox"))
+            clusters.append(pytest.param("sandbox", marks=pytest.mark.kubectl))
         metafunc.parametrize("cluster", clusters, indirect=True, scope="session")
 
 
@@ -142,7 +142,7 @@ def a_sandbox() -> Iterator[Cluster]:
     """A sandbox of our own, in this process. It collects garbage at once."""
     built = testbed_home() / "bin"
     if not (built / "kubectl").exists() and shutil.which("kubectl") is None:
-        pytest.skip("no kubectl on PATH")
+        pytest.exit("no kubectl on PATH, and none built by the testbed", returncode=1)
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(running("empty")) as sandbox:
         env = environment(sandbox.kubeconfig, str(built))
         yield Cluster(env, sandbox.kubeconfig, pki.FOLDER, collector_seconds=1, sandbox=sandbox)
