@@ -1,5 +1,6 @@
 """DestinationRules as they bear on an alias: the host that takes its calls, the rule that decides there, its TLS."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kubectl_extsvc.mesh.hosts import (
@@ -9,7 +10,7 @@ from kubectl_extsvc.mesh.hosts import (
     service_of_fqdn,
     specificity,
 )
-from kubectl_extsvc.mesh.registry import alias_target, is_external_name, registered, service_named
+from kubectl_extsvc.mesh.registry import age, alias_target, is_external_name, registered, service_named
 from kubectl_extsvc.mesh.rule_lookup import decide, read_rule, tls_block
 from kubectl_extsvc.model.alias import Alias, AppProtocol, Form, TlsMode, TlsSettings
 from kubectl_extsvc.model.resources import DESTINATION_RULES, SERVICE_ENTRIES, VIRTUAL_SERVICES, Json, ObjectRef
@@ -163,7 +164,7 @@ def _destination(host: str, port: int, snapshot: Snapshot, client_namespace: str
     Of its http routes the first without conditions counts, else the first; of its destinations the heaviest. One that
     names no port keeps the port of the request.
     """
-    virtual_service = _virtual_service(host, snapshot, client_namespace)
+    virtual_service = virtual_service_of(host, snapshot.virtual_services, client_namespace, snapshot.cluster_domain)
     if virtual_service is None:
         return None
     namespace = virtual_service["metadata"].get("namespace", "")
@@ -179,23 +180,23 @@ def _http_routes(virtual_service: Json) -> list[Json]:
     return [route for route in (virtual_service.get("spec") or {}).get("http") or () if route.get("route")]
 
 
-def _virtual_service(host: str, snapshot: Snapshot, client_namespace: str) -> Json | None:
+def virtual_service_of(
+    host: str, virtual_services: Iterable[Json], client_namespace: str, cluster_domain: str = "cluster.local"
+) -> Json | None:
     """The VirtualService with http routes for a host that a client sees: most specific, then private, then oldest."""
     ranked: list[tuple[tuple[object, ...], Json]] = []
-    for obj in snapshot.virtual_services:
-        metadata, spec = obj["metadata"], obj.get("spec") or {}
-        namespace = metadata.get("namespace", "")
+    for obj in virtual_services:
+        namespace, spec = obj["metadata"].get("namespace", ""), obj.get("spec") or {}
         export_to = spec.get("exportTo") or ()
         if "mesh" not in (spec.get("gateways") or ("mesh",)) or not _http_routes(obj):
             continue
         if not exported_to(export_to, namespace, client_namespace):
             continue
-        hosts = [resolve_host(h, namespace, snapshot.cluster_domain) for h in spec.get("hosts") or ()]
+        hosts = [resolve_host(h, namespace, cluster_domain) for h in spec.get("hosts") or ()]
         matching = sorted((h for h in hosts if covers(h, host)), key=specificity)
         if matching:
             public = not export_to or "*" in export_to
-            age = (metadata.get("creationTimestamp") or "", metadata["name"], namespace)
-            ranked.append(((specificity(matching[0]), public, age), obj))
+            ranked.append(((specificity(matching[0]), public, age(obj)), obj))
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 

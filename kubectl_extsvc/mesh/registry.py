@@ -105,7 +105,7 @@ def _entries_of(host: str, snapshot: Snapshot, client_namespace: str) -> Sequenc
         if host in ((entry.get("spec") or {}).get("hosts") or ())
         and exported_to(entry["spec"].get("exportTo") or (), entry["metadata"].get("namespace", ""), client_namespace)
     ]
-    return sorted(visible, key=lambda entry: (_is_public(entry), *_age(entry)))
+    return sorted(visible, key=lambda entry: (_is_public(entry), *age(entry)))
 
 
 def _is_public(entry: Json) -> bool:
@@ -113,7 +113,8 @@ def _is_public(entry: Json) -> bool:
     return not export_to or "*" in export_to
 
 
-def _age(obj: Json) -> tuple[str, str, str]:
+def age(obj: Json) -> tuple[str, str, str]:
+    """Sort key: oldest first, then by name."""
     metadata = obj["metadata"]
     return (metadata.get("creationTimestamp") or "", metadata["name"], metadata.get("namespace", ""))
 

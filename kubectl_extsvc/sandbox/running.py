@@ -1,12 +1,15 @@
 """The sandbox as a whole: its parts made, started and ended together."""
 
+import json
 import secrets
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 from tempfile import TemporaryDirectory
 
 import yaml
@@ -19,16 +22,17 @@ from kubectl_extsvc.sandbox.api.rights import Rights, Rule
 from kubectl_extsvc.sandbox.api.store import Store
 from kubectl_extsvc.sandbox.api.writes import WriteOptions, Writes
 from kubectl_extsvc.sandbox.outside import pki
-from kubectl_extsvc.sandbox.outside.hosts import OutsideDns
 from kubectl_extsvc.sandbox.outside.network import Network
 from kubectl_extsvc.sandbox.outside.servers import Outside, outside
-from kubectl_extsvc.sandbox.pods.programs import SandboxPods
+from kubectl_extsvc.sandbox.pods.programs import SandboxPods, SidecarUnavailable
 from kubectl_extsvc.sandbox.scenarios import Scenario, mesh_objects, scenario
-from kubectl_extsvc.sandbox.sidecar.envoy import SidecarUnavailable, envoy_binary
+from kubectl_extsvc.sandbox.sidecar.envoy import envoy_binary
 from kubectl_extsvc.sandbox.sidecar.sidecars import Sidecars
 
 MANAGER = "sandbox"
 """Field manager of what a scenario starts with."""
+MOST_FILES = 10_240 if sys.platform == "darwin" else 65_536
+"""macOS refuses more than its OPEN_MAX, whatever the hard limit says (getrlimit(2))."""
 NAME = "extsvc-sandbox"
 """Of cluster, user and context in the kubeconfig."""
 
@@ -43,7 +47,6 @@ class Sandbox:
     writes: Writes
     rights: Rights
     network: Network
-    dns: OutsideDns
     outside: Outside
     sidecars: Sidecars
     no_sidecars: str
@@ -51,7 +54,7 @@ class Sandbox:
 
     def patch(self, resource: str, namespace: str, name: str, patch: Json) -> None:
         """A merge patch, as of somebody who uses kubectl. Raises Refused."""
-        body = yaml.safe_dump(patch).encode()
+        body = json.dumps(patch).encode()
         options = WriteOptions(field_manager="kubectl-patch")
         self.writes.patch(BY_RESOURCE[resource], namespace, name, "application/merge-patch+json", body, options)
 
@@ -63,8 +66,9 @@ async def running(name: str = "healthy", *, port: int = 0) -> AsyncIterator[Sand
     Raises UsageError if there is no such scenario, OSError if the port is taken.
     """
     chosen = scenario(name)
+    raise_file_limit()
     no_sidecars = why_no_sidecars()
-    store, dns, token = Store(), OutsideDns(), secrets.token_urlsafe(16)
+    store, token = Store(), secrets.token_urlsafe(16)
     writes, rights = Writes(store), Rights(denied=tuple(map(_rule, chosen.forbidden)))
     with TemporaryDirectory(prefix="kubectl-extsvc-") as folder, closing(Network()) as network:
         for obj in (*mesh_objects(), *chosen.objects):
@@ -72,10 +76,8 @@ async def running(name: str = "healthy", *, port: int = 0) -> AsyncIterator[Sand
         _let_all_be_old(store)
         async with (
             outside(network, secrets.token_hex(4)) as servers,
-            Sidecars(store, network, dns, Path(folder)) as sidecars,
-            _serving(
-                application(store, writes, rights, SandboxPods(store, network, dns, sidecars), token), port
-            ) as url,
+            Sidecars(store, network, Path(folder)) as sidecars,
+            _serving(application(store, writes, rights, SandboxPods(store, network, sidecars), token), port) as url,
         ):
             kubeconfig = Path(folder) / "kubeconfig"
             kubeconfig.write_text(yaml.safe_dump(_kubeconfig(url, token)))
@@ -88,11 +90,18 @@ async def running(name: str = "healthy", *, port: int = 0) -> AsyncIterator[Sand
                 writes=writes,
                 rights=rights,
                 network=network,
-                dns=dns,
                 outside=servers,
                 sidecars=sidecars,
                 no_sidecars=no_sidecars,
             )
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many sockets as it may: each pretended address and each waiting Envoy holds one."""
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != RLIM_INFINITY and soft < wanted:
+        setrlimit(RLIMIT_NOFILE, (wanted, hard))
 
 
 def why_no_sidecars() -> str:

@@ -21,9 +21,7 @@ END = START + timedelta(days=36_525)
 Issuer = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
 
-def certificate(
-    subject: str, names: list[x509.GeneralName], issuer: Issuer | None, *, is_ca: bool = False, end: datetime = END
-) -> Issuer:
+def certificate(subject: str, names: list[x509.GeneralName], issuer: Issuer | None, *, is_ca: bool = False) -> Issuer:
     """A certificate and its key; without an issuer it signs itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)] if subject else [])
@@ -34,7 +32,7 @@ def certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(START)
-        .not_valid_after(end)
+        .not_valid_after(END)
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
         .add_extension(_usage(is_ca), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -81,10 +79,6 @@ def main() -> None:
     write("httpbin.org", certificate("httpbin.org", dns("httpbin.org", "*.httpbin.org"), ca))
     write("wikipedia", certificate("*.wikipedia.org", dns("wikipedia.org", "*.wikipedia.org"), ca))
     write("api.pay.example", certificate("api.pay.example", dns("api.pay.example"), ca))
-    write("mtls.pay.example", certificate("mtls.pay.example", dns("mtls.pay.example"), ca))
-    long_ago = START + timedelta(days=1)
-    write("expired.example", certificate("expired.example", dns("expired.example"), ca, end=long_ago))
-    write("untrusted.example", certificate("untrusted.example", dns("untrusted.example"), None))
     write("client", certificate("client", [], ca))
     loopback: list[x509.GeneralName] = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")]
     write("apiserver", certificate("apiserver", loopback, ca))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api.store import Store
-from kubectl_extsvc.sandbox.outside.hosts import OutsideDns
 from kubectl_extsvc.sandbox.outside.network import Network
 from kubectl_extsvc.sandbox.outside.servers import Outside, outside
 from kubectl_extsvc.sandbox.pods.programs import SandboxPods, Sidecars
@@ -37,7 +36,6 @@ class Said:
 class World:
     store: Store
     network: Network
-    dns: OutsideDns
     outside: Outside
     pods: SandboxPods
 
@@ -54,13 +52,20 @@ class World:
         return Said(exit_code, said[1].decode(), said[2].decode())
 
 
+class NoSidecars:
+    """Of pods that are all plain."""
+
+    async def of(self, pod: Json) -> None:
+        return None
+
+
 @contextlib.asynccontextmanager
 async def world(sidecars: Sidecars | None = None) -> AsyncIterator[World]:
-    store, network, dns = Store(), Network(), OutsideDns()
+    store, network = Store(), Network()
     fill(store)
     try:
         async with outside(network, WORD) as servers:
-            yield World(store, network, dns, servers, SandboxPods(store, network, dns, sidecars))
+            yield World(store, network, servers, SandboxPods(store, network, sidecars or NoSidecars()))
     finally:
         network.close()
 

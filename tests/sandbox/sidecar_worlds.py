@@ -12,15 +12,14 @@ from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig, read_dump
 from kubectl_extsvc.model.resources import BY_KIND, Json
 from kubectl_extsvc.sandbox.api.store import Store
 from kubectl_extsvc.sandbox.outside import pki
-from kubectl_extsvc.sandbox.outside.hosts import OutsideDns
 from kubectl_extsvc.sandbox.outside.network import Network
-from kubectl_extsvc.sandbox.sidecar.bootstrap import bootstrap
-from kubectl_extsvc.sandbox.sidecar.configuration import configuration_of
+from kubectl_extsvc.sandbox.sidecar.control_plane import configuration_of
 from kubectl_extsvc.sandbox.sidecar.discovery import Configuration
+from kubectl_extsvc.sandbox.sidecar.envoy import bootstrap
 from kubectl_extsvc.sandbox.sidecar.mesh_view import Client
 from kubectl_extsvc.sandbox.sidecar.sidecars import pretended
 
-CLIENT = Client("default", "curl-1", {"app": "curl"}, "10.244.0.13", "node", "curl")
+CLIENT = Client("default", "curl-1", {"app": "curl"}, "10.244.0.13")
 CAPTURE = Path("/nowhere/outbound")
 
 
@@ -100,14 +99,14 @@ def dump_of(configuration: Configuration) -> Json:
     """A configuration in the shape of Envoy's config_dump."""
     start = bootstrap(CLIENT, admin=Path("/nowhere/admin"), control_plane=Path("/nowhere/istiod"))
     sections = {
-        "dynamic_listeners": [{"active_state": {"listener": item}} for item in configuration.listeners.values()],
-        "dynamic_route_configs": [{"route_config": item} for item in configuration.routes.values()],
-        "dynamic_active_clusters": [{"cluster": item} for item in configuration.clusters.values()],
+        "dynamic_listeners": [{"active_state": {"listener": item}} for item in configuration["listeners"].values()],
+        "dynamic_route_configs": [{"route_config": item} for item in configuration["routes"].values()],
+        "dynamic_active_clusters": [{"cluster": item} for item in configuration["clusters"].values()],
         "dynamic_endpoint_configs": [
             {"endpoint_config": item}
             for item in (
-                *configuration.endpoints.values(),
-                *(c["load_assignment"] for c in configuration.clusters.values() if "load_assignment" in c),
+                *configuration["endpoints"].values(),
+                *(c["load_assignment"] for c in configuration["clusters"].values() if "load_assignment" in c),
             )
         ],
     }
@@ -125,9 +124,7 @@ def made_of(store: Store, client: Client = CLIENT) -> EnvoyConfig:
     """What the control plane makes of the objects for a client's proxy."""
     network = Network()
     try:
-        configuration = configuration_of(
-            store, network, OutsideDns(), client, access_log=Path("/nowhere/log"), capture=CAPTURE
-        )
+        configuration = configuration_of(store, network, client, access_log=Path("/nowhere/log"), capture=CAPTURE)
         return read_dump(json.loads(pretended(json.dumps(dump_of(configuration)), network, client.ip, CAPTURE)))
     finally:
         network.close()

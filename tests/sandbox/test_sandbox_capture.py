@@ -15,7 +15,7 @@ from sandbox.pods_world import CURL, POD_IP, PROXY, Said, pod, world
 
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.outside.network import LOOPBACK
-from kubectl_extsvc.sandbox.pods.capture import captured, proxy_header
+from kubectl_extsvc.sandbox.pods.capture import captured
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,10 @@ async def test_a_pod_that_is_not_captured_goes_past_the_sidecar(plain: Json) -> 
     assert (said, sidecar.headers) == (Said(0, "200 203.0.113.10:80"), [])
 
 
-async def test_the_pods_own_loopback_is_not_captured() -> None:
-    said, sidecar, _ = await said_through("curl", *WHERE, "http://localhost:8080/")
-    assert (said.exit_code, sidecar.headers) == (7, [])
+async def test_the_pods_own_loopback_and_ipv6_are_not_captured() -> None:
+    for url in ("http://localhost:8080/", "http://[2001:db8::1]/"):
+        said, sidecar, _ = await said_through("curl", *WHERE, url)
+        assert (said.exit_code, sidecar.headers) == (7, [])
 
 
 async def test_pilot_agent_asks_the_sidecar() -> None:
@@ -182,10 +183,3 @@ async def test_without_a_sidecar_listening_the_connection_is_reset() -> None:
     async with relayed(None) as (reader, _):
         with pytest.raises(ConnectionResetError):
             await reader.read()
-
-
-def test_ipv6_destinations_have_the_ipv6_family() -> None:
-    header = proxy_header((POD_IP, 40000), ("2001:db8::1", 443))
-    assert header[13] == 0x21
-    assert socket.inet_ntop(socket.AF_INET6, header[16:32]) == f"::ffff:{POD_IP}"
-    assert socket.inet_ntop(socket.AF_INET6, header[32:48]) == "2001:db8::1"

@@ -122,8 +122,6 @@ def test_a_service_with_a_selector_has_the_addresses_of_its_pods(world: World) -
     assert world.slices() == [(controller, "IPv4", [], [])]
     world.create("pods", {"metadata": {"name": "p", "labels": {"app": "p"}}, "spec": CONTAINERS})
     assert world.slices() == [(controller, "IPv4", ["10.244.0.2"], [8080])]
-    endpoints = world.writes.store.get("endpoints", "shop", "a") or {}
-    assert endpoints["subsets"][0]["addresses"][0]["ip"] == "10.244.0.2"
     world.delete("pods", "p")
     assert world.slices() == [(controller, "IPv4", [], [])]
     world.delete("services", "a")
@@ -255,7 +253,30 @@ def test_a_job_has_one_pod_that_ends_with_it(world: World) -> None:
     spec = {"template": {"spec": {**CONTAINERS, "restartPolicy": "Never"}}}
     job = world.create("jobs.batch", {"metadata": {"generateName": "probe-"}, "spec": spec})
     (pod,) = world.writes.store.items("pods")
-    assert pod["metadata"]["labels"]["job-name"] == job["metadata"]["name"]
+    assert pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] == job["metadata"]["name"]
     assert pod["status"]["phase"] == "Running"
     world.delete("jobs.batch", job["metadata"]["name"])
     assert world.names("pods") == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "spec", "why"),
+    [
+        ("pods", CONTAINERS, 'Pod "" is invalid: metadata.name: Required value: name or generateName is required'),
+        (
+            "jobs.batch",
+            {"template": {"spec": CONTAINERS}},
+            'Job.batch "" is invalid: metadata.name: Required value: name or generateName is required',
+        ),
+    ],
+)
+def test_what_has_no_name_is_refused_in_the_mesh_too(world: World, resource: str, spec: Json, why: str) -> None:
+    with pytest.raises(Refused) as caught:
+        world.create(resource, {"spec": spec}, "mesh")
+    assert (caught.value.code, caught.value.message) == (422, why)
+
+
+def test_a_container_without_a_name_is_refused_in_the_mesh_too(world: World) -> None:
+    with pytest.raises(Refused) as caught:
+        world.create("pods", {"metadata": {"name": "p"}, "spec": {"containers": [{"image": "x"}]}}, "mesh")
+    assert caught.value.message == 'Pod "p" is invalid: spec.containers[0].name: Required value'

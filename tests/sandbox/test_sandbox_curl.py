@@ -133,13 +133,13 @@ async def test_json_write_out_is_about_the_pretended_network(street: World) -> N
     said = await street.run("curl", "-s", "-o", "/dev/null", "-w", "%{json}\\n", "http://half-dead/", "--next",
                             "-o", "/dev/null", "-s", "-w", "%{json}\\n", "http://203.0.113.30/")  # fmt: skip
     first, second = map(json.loads, said.stdout.splitlines())
-    assert (first["remote_ip"], first["remote_port"], first["local_ip"]) == ("10.96.0.30", 80, POD_IP)
+    assert (first["remote_ip"], first["remote_port"]) == ("10.96.0.30", 80)
     assert second["errormsg"].startswith("Failed to connect to 203.0.113.30 port 80 ")
 
 
 async def test_one_loopback_port_may_be_two_pairs(street: World) -> None:
     said = await street.run("curl", "-s", "-o", "/dev/null", "-o", "/dev/null", "-w", "%{json}\n",
-                            "http://httpbin.org/ip", "http://half-dead/ip")  # fmt: skip
+                            "http://httpbin.org/get", "http://half-dead/get")  # fmt: skip
     assert [json.loads(line)["remote_ip"] for line in said.stdout.splitlines()] == ["203.0.113.10", "10.96.0.30"]
 
 
@@ -161,22 +161,22 @@ async def test_a_mark_may_be_cut_anywhere(size: int) -> None:
 
 async def test_a_body_passes_unchanged_even_if_it_talks_of_loopback(street: World) -> None:
     text = '{"remote_ip":"127.0.0.1","remote_port":40000} * Connected to (127.0.0.1) port 40000'
-    said = await street.run("curl", "-sS", "-d", text, "http://httpbin.org/anything")
-    assert json.loads(said.stdout)["data"] == text
+    said = await street.run("curl", "-sS", "-H", f"X-Text: {text}", "http://httpbin.org/headers")
+    assert json.loads(said.stdout)["headers"]["X-Text"] == [text]
 
 
 async def test_large_bodies_pass_whole(street: World) -> None:
-    url, text = "http://httpbin.org/anything", "~0123456789abcdef" * 3_000
-    config = f'header = "Content-Type: text/plain"\ndata = "{text}"\nwrite-out = "%{{remote_ip}}"\n'
+    url, text = "http://httpbin.org/headers", "~0123456789abcdef" * 400
+    config = f'header = "X-Text: {text}"\nwrite-out = "%{{remote_ip}}"\n'
     one = await street.run("curl", "-sS", "-K", "-", url, stdin=config.encode())
-    assert (json.loads(one.stdout.removesuffix("203.0.113.10"))["data"], one.stderr) == (text, "")
+    assert (json.loads(one.stdout.removesuffix("203.0.113.10"))["headers"]["X-Text"], one.stderr) == ([text], "")
     many = await street.run("curl", "-sS", "-K", "-", *[url] * 20, stdin=config.encode())
     assert many.stdout == one.stdout * 20
 
 
 def test_only_fields_with_addresses_are_marked() -> None:
-    assert marked("%{http_code} %%{remote_ip} %{local_ip}", "~t~", 3) == (
-        "%{http_code} %%{remote_ip} ~t~3 local_ip %{local_ip}~t~"
+    assert marked("%{http_code} %%{remote_ip} %{errormsg}", "~t~", 3) == (
+        "%{http_code} %%{remote_ip} ~t~3 errormsg %{errormsg}~t~"
     )
 
 
@@ -185,7 +185,7 @@ def test_only_fields_with_addresses_are_marked() -> None:
 PROBES = (
     Transfer("alias", Purpose.ALIAS, Scheme.HTTP, ALIAS, 80, "/headers"),
     Transfer("address", Purpose.ADDRESS, Scheme.HTTPS, "en.wikipedia.org", 443, connect_to="198.51.100.27"),
-    Transfer("tcp", Purpose.ADDRESS, Scheme.TCP, "203.0.113.24", 5432),
+    Transfer("tcp", Purpose.ADDRESS, Scheme.TCP, "203.0.113.20", 443),
     Transfer("nothing", Purpose.TARGET, Scheme.HTTP, "nope.example", 80),
     Transfer("refused", Purpose.ADDRESS, Scheme.HTTP, "203.0.113.30", 80),
 )
@@ -200,7 +200,7 @@ async def test_probes_of_every_form_are_read_back(street: World, form: Form) -> 
     assert seen == [
         ("alias", 0, 200, "203.0.113.10", 80),
         ("address", 0, 301, "198.51.100.27", 443),
-        ("tcp", 0, 0, "203.0.113.24", 5432),
+        ("tcp", 0, 0, "203.0.113.20", 443),
         ("nothing", 6, 0, "", 0),
         ("refused", 7, 0, "", 0),
     ]
@@ -238,14 +238,13 @@ async def test_nothing_of_the_hosts_configuration_counts(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CURL_HOME", str(tmp_path))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    said = await street.run("curl", "-sS", "http://httpbin.org/user-agent")
-    assert json.loads(said.stdout)["user-agent"].startswith("curl/")
+    said = await street.run("curl", "-sS", "http://httpbin.org/headers")
+    assert json.loads(said.stdout)["headers"]["User-Agent"][0].startswith("curl/")
 
 
-async def test_help_and_version_are_the_hosts(street: World) -> None:
-    said = [await street.run("curl", word) for word in ("--version", "-V", "--help")]
-    assert [one.exit_code for one in said] == [0, 0, 0]
-    assert said[0].stdout.startswith("curl ")
+async def test_the_version_is_the_hosts(street: World) -> None:
+    said = [await street.run("curl", word) for word in ("--version", "-V")]
+    assert [(one.exit_code, one.stdout.partition(" ")[0]) for one in said] == [(0, "curl")] * 2
     assert (await street.run("curl")).exit_code == 2
 
 
@@ -256,7 +255,7 @@ def test_a_value_that_is_missing_is_said(words: list[str]) -> None:
 
 
 def test_short_options_config_and_next_are_understood() -> None:
-    config = '# ours\nurl = "http://a/"\n-H "X: \\"1\\""\nsilent\nnext\nurl http://b/\n'
+    config = '# ours\nurl = "http://a/"\nheader = "X: \\"1\\""\nsilent\nnext\nurl http://b/\n'
     assert blocks(["-sSm5", "-XPOST", "-K", "-", "--no-progress-meter", "http://c/"], config) == (
         (
             Option("silent"),
@@ -272,7 +271,7 @@ def test_short_options_config_and_next_are_understood() -> None:
 
 
 def test_what_is_handed_to_curl_is_what_was_understood() -> None:
-    every = ((Option("url", "http://a/"), Option("data", 'a"\\\n\t\r\v#')), (Option("silent"),))
+    every = ((Option("url", "http://a/"), Option("data", 'a"\\\n\t\r#')), (Option("silent"),))
     assert blocks(["-K", "-"], config_text(every)) == every
 
 

@@ -27,7 +27,7 @@ def test_a_kind_is_stored_at_its_first_version(resource: str, version: str, api_
 
 def test_a_group_tells_its_versions_with_the_preferred_one_first() -> None:
     versions = [{"groupVersion": f"security.istio.io/{version}", "version": version} for version in ("v1", "v1beta1")]
-    assert document("/apis/security.istio.io", aggregated=False) == {
+    assert document("/apis/security.istio.io") == {
         "kind": "APIGroup",
         "apiVersion": "v1",
         "name": "security.istio.io",
@@ -37,7 +37,7 @@ def test_a_group_tells_its_versions_with_the_preferred_one_first() -> None:
 
 
 def test_a_version_tells_its_resources_and_their_subresources() -> None:
-    told = document("/apis/security.istio.io/v1beta1", aggregated=False)
+    told = document("/apis/security.istio.io/v1beta1")
     verbs = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
     assert told == {
         "kind": "APIResourceList",
@@ -53,46 +53,14 @@ def test_a_version_tells_its_resources_and_their_subresources() -> None:
                 "shortNames": ["pa"],
                 "categories": ["istio-io", "security-istio-io"],
             },
-            {
-                "name": "peerauthentications/status",
-                "singularName": "",
-                "namespaced": True,
-                "kind": "PeerAuthentication",
-                "verbs": ["get", "patch", "update"],
-            },
         ],
     }
 
 
-def test_aggregated_discovery_tells_the_same_in_one_answer() -> None:
-    told = document("/apis", aggregated=True) or {}
-    (batch,) = [item for item in told["items"] if item["metadata"]["name"] == "batch"]
-    answer = {"group": "batch", "version": "v1", "kind": "Job"}
-    assert batch["versions"] == [
-        {
-            "version": "v1",
-            "freshness": "Current",
-            "resources": [
-                {
-                    "resource": "jobs",
-                    "responseKind": answer,
-                    "scope": "Namespaced",
-                    "singularResource": "job",
-                    "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
-                    "categories": ["all"],
-                    "subresources": [
-                        {"subresource": "status", "responseKind": answer, "verbs": ["get", "patch", "update"]}
-                    ],
-                }
-            ],
-        }
-    ]
-
-
 def test_every_version_has_an_openapi_document_that_knows_field_validation() -> None:
-    index = document("/openapi/v3", aggregated=False) or {}
+    index = document("/openapi/v3") or {}
     for path, entry in index["paths"].items():
-        told = document(entry["serverRelativeURL"], aggregated=False) or {}
+        told = document(entry["serverRelativeURL"]) or {}
         assert told["paths"], path
         for item in told["paths"].values():
             assert "fieldValidation" in [parameter["name"] for parameter in item["patch"]["parameters"]]
@@ -107,7 +75,8 @@ async def test_what_is_not_served_is_not_found_in_the_words_of_the_real_server()
             assert (response.status, await response.text()) == (404, "404 page not found\n")
 
 
-async def test_the_aggregated_answer_names_itself_in_its_content_type() -> None:
-    wanted = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-    async with api_server() as api, api.session.get(api.url + "/apis", headers={"Accept": wanted}) as response:
-        assert response.headers["Content-Type"] == wanted
+async def test_who_asks_for_all_in_one_answer_is_told_the_groups() -> None:
+    wanted = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+    async with api_server() as api:
+        code, told = await api.ask("/apis", headers={"Accept": wanted})
+        assert (code, told["kind"], told["groups"][0]["name"]) == (200, "APIGroupList", "apps")

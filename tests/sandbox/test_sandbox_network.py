@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubectl_extsvc.sandbox.outside.hosts import OutsideDns
+from kubectl_extsvc.sandbox.outside.hosts import SILENT, addresses_of
 from kubectl_extsvc.sandbox.outside.network import LOOPBACK, Network
 
 
@@ -36,15 +36,9 @@ async def test_a_pair_without_a_server_refuses(network: Network) -> None:
     assert network.refuses("203.0.113.30", 80)
 
 
-async def test_a_silenced_address_swallows_connections_whether_its_port_was_known_before_or_not(
-    network: Network,
-) -> None:
-    before = network.port_of("203.0.113.99", 80)
-    network.silence("203.0.113.99")
-    assert network.port_of("203.0.113.99", 80) == before
-    seen = [await called(network, "203.0.113.99", port) for port in (80, 443)]
-    assert seen == ["silence", "silence"]
-    assert not network.refuses("203.0.113.99", 80)
+async def test_the_silent_address_swallows_connections(network: Network) -> None:
+    seen = [await called(network, SILENT, port) for port in (80, 443)]
+    assert (seen, network.refuses(SILENT, 80)) == (["silence", "silence"], False)
 
 
 async def test_a_pair_keeps_its_port_while_its_server_comes_and_goes(network: Network) -> None:
@@ -58,15 +52,6 @@ async def test_a_pair_keeps_its_port_while_its_server_comes_and_goes(network: Ne
     assert network.port_of("203.0.113.10", 80) == port
 
 
-async def test_a_server_at_a_silent_address_is_heard(network: Network) -> None:
-    network.silence("203.0.113.99")
-    seen = [await called(network, "203.0.113.99", 80)]
-    with network.serving("203.0.113.99", 80):
-        seen.append(await called(network, "203.0.113.99", 80))
-    seen.append(await called(network, "203.0.113.99", 80))
-    assert seen == ["silence", "connected", "silence"]
-
-
 def test_each_pair_has_a_port_of_its_own_that_leads_back_to_it(network: Network) -> None:
     pairs = [("203.0.113.10", 80), ("203.0.113.10", 443), ("203.0.113.30", 80), ("2001:db8::1", 80)]
     ports = [network.port_of(*pair) for pair in pairs]
@@ -74,38 +59,6 @@ def test_each_pair_has_a_port_of_its_own_that_leads_back_to_it(network: Network)
     assert network.pair_of(1) is None
 
 
-def test_two_servers_cannot_have_one_pair(network: Network) -> None:
-    with (
-        network.serving("203.0.113.10", 80),
-        pytest.raises(ValueError, match="has a server"),
-        network.serving("203.0.113.10", 80),
-    ):
-        pass
-
-
-# --- the outside's DNS -----------------------------------------------------------------------------------------------
-
-
 def test_a_host_has_its_addresses_whatever_its_case_and_final_dot() -> None:
-    dns = OutsideDns()
-    assert dns.addresses("EN.wikipedia.org.") == ("198.51.100.26", "198.51.100.27")
-    assert dns.addresses("nope.example") == ()
-
-
-def test_a_host_can_move_become_another_name_and_go() -> None:
-    dns = OutsideDns()
-    dns.set_addresses("httpbin.org", "203.0.113.99")
-    dns.set_cname("www.httpbin.org", "HTTPBIN.org.")
-    assert (dns.addresses("httpbin.org"), dns.cname("httpbin.org")) == (("203.0.113.99",), "")
-    assert (dns.addresses("www.httpbin.org"), dns.cname("www.httpbin.org")) == (("203.0.113.99",), "httpbin.org")
-    dns.set_cname("web.example", "www.httpbin.org")
-    assert dns.addresses("web.example") == ("203.0.113.99",)
-    dns.set_addresses("httpbin.org")
-    assert dns.addresses("www.httpbin.org") == ()
-
-
-def test_cnames_in_a_circle_have_no_address() -> None:
-    dns = OutsideDns()
-    dns.set_cname("a.example", "b.example")
-    dns.set_cname("b.example", "a.example")
-    assert dns.addresses("a.example") == ()
+    assert addresses_of("EN.wikipedia.org.") == ("198.51.100.26", "198.51.100.27")
+    assert addresses_of("nope.example") == ()

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 from sandbox.pods_world import CURL, PROXY, Said, World, pod, service, world
 
+from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.probes.lookup import getent_addresses, getent_command
 from kubectl_extsvc.sandbox.api.exec_socket import NoSuchExecutable
+from kubectl_extsvc.sandbox.pods.programs import SidecarUnavailable
 
 
 @pytest.fixture
@@ -35,10 +37,9 @@ async def test_trivial_commands_do_what_they_are_for(street: World) -> None:
         await street.run("true"),
         await street.run("/bin/false"),
         await street.run("echo", "a", "b"),
-        await street.run("hostname"),
         await street.run("cat", stdin=b"abc"),
     ]
-    assert said == [Said(0), Said(1), Said(0, "a b\n"), Said(0, "curl-1\n"), Said(0, "abc")]
+    assert said == [Said(0), Said(1), Said(0, "a b\n"), Said(0, "abc")]
 
 
 @pytest.mark.parametrize("argv", [["python3"], ["sh"], ["sh", "-c", "curl x; id"], ["sh", "-c", "echo $HOME"], ["rm"]])
@@ -61,8 +62,23 @@ async def test_sh_runs_a_single_command_without_any_shell(street: World) -> None
 async def test_the_proxy_container_has_pilot_agent_alone(street: World) -> None:
     with pytest.raises(NoSuchExecutable):
         await street.run("curl", "http://httpbin.org/", in_pod=pod(CURL, PROXY), container="istio-proxy")
-    said = await street.run("pilot-agent", "request", "GET", in_pod=pod(CURL, PROXY), container="istio-proxy")
-    assert said == Said(255, "", "Error: requires at least 2 arg(s), only received 1\n")
+    said = await street.run("pilot-agent", "wait", in_pod=pod(CURL, PROXY), container="istio-proxy")
+    assert said == Said(255, "", 'Error: unknown command "wait" for "pilot-agent"\n')
+
+
+class Unavailable:
+    async def of(self, pod: Json) -> None:
+        raise SidecarUnavailable("no Envoy here")
+
+
+async def test_without_envoy_commands_say_so_and_end() -> None:
+    async with world(Unavailable()) as street:
+        curl = await street.run("curl", "http://httpbin.org/", in_pod=pod(CURL, PROXY))
+        agent = ("pilot-agent", "request", "GET", "ready")
+        asked = await street.run(*agent, in_pod=pod(CURL, PROXY), container="istio-proxy")
+        log = await street.pods.log(pod(CURL, PROXY), "istio-proxy")
+    assert (curl, asked) == (Said(126, "", "sandbox: no Envoy here\n"),) * 2
+    assert log == b"sandbox: no Envoy here\n"
 
 
 async def test_without_sidecars_a_container_has_written_nothing(street: World) -> None:
@@ -99,9 +115,8 @@ async def test_the_products_lookup_reads_it_back(street: World) -> None:
 
 
 async def test_getent_says_what_it_does_not_know(street: World) -> None:
-    hint = "Try `getent --help' or `getent --usage' for more information.\n"
-    assert await street.run("getent") == Said(1, "", f"{hint}getent: wrong number of arguments\n")
-    assert await street.run("getent", "foo") == Said(1, "", f"Unknown database: foo\n{hint}")
+    said = await street.run("getent", "foo", "bar")
+    assert said == Said(1, "", "Unknown database: foo\nTry `getent --help' for more information.\n")
 
 
 SERVER = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n"
@@ -112,18 +127,17 @@ async def test_nslookup_shows_cnames_and_addresses(street: World) -> None:
     alias = f"{name}\tcanonical name = httpbin.org\n"
     address = "Name:\thttpbin.org\nAddress: 203.0.113.10\n"
     assert await street.run("nslookup", name) == Said(0, f"{SERVER}{alias}{address}\n{alias}\n")
-    assert await street.run("nslookup", "-type=a", name) == Said(0, f"{SERVER}{alias}{address}\n")
 
 
 async def test_nslookup_takes_the_search_list_for_bare_names_only(street: World) -> None:
     dotted = "** server can't find my-wikipedia.default: NXDOMAIN\n\n"
     assert await street.run("nslookup", "my-wikipedia.default") == Said(1, f"{SERVER}{dotted}{dotted}")
-    bare = await street.run("nslookup", "-type=a", "my-wikipedia")
+    bare = await street.run("nslookup", "my-wikipedia")
     assert bare == Said(
         1,
-        f"{SERVER}Name:\tmy-wikipedia.default.svc.cluster.local\nAddress: 10.96.0.26\n\n"
-        "** server can't find my-wikipedia.svc.cluster.local: NXDOMAIN\n\n"
-        "** server can't find my-wikipedia.cluster.local: NXDOMAIN\n\n",
+        f"{SERVER}Name:\tmy-wikipedia.default.svc.cluster.local\nAddress: 10.96.0.26\n\n\n"
+        + "** server can't find my-wikipedia.svc.cluster.local: NXDOMAIN\n\n" * 2
+        + "** server can't find my-wikipedia.cluster.local: NXDOMAIN\n\n" * 2,
     )
 
 
@@ -134,8 +148,4 @@ async def test_nslookup_of_a_loop_has_nothing_and_says_so_quietly(street: World)
 
 @pytest.mark.parametrize("words", [[], ["-x", "a"], ["203.0.113.10"], ["a", "b"]])
 async def test_nslookup_has_a_usage(street: World, words: list[str]) -> None:
-    said = await street.run("nslookup", *words)
-    assert (said.exit_code, said.stderr.splitlines()[2]) == (
-        1,
-        "Usage: nslookup [-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]",
-    )
+    assert await street.run("nslookup", *words) == Said(1, "", "Usage: nslookup HOST\n")

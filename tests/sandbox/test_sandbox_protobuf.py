@@ -1,4 +1,4 @@
-"""Bodies that kubectl 1.34 sent: create service, secret, deployment, job, quota; auth can-i."""
+"""Bodies that kubectl 1.34 sent: create service, secret, deployment, quota; auth can-i."""
 
 import base64
 
@@ -19,11 +19,6 @@ DEPLOYMENT = (
     "azhzAAoVCgdhcHBzL3YxEgpEZXBsb3ltZW50EqsBCh8KAWQSABoEc2hvcCIAKgAyADgAQgBaCAoDYXBwEgFkEnoIABIKCggKA2Fw"
     "cBIBZBpiChoKABIAGgAiACoAMgA4AEIAWggKA2FwcBIBZBJEEiYKAXgSAXgqADIKCgAQABhQIgAqAEIAagByAIABAIgBAJABAKIB"
     "ABoAMgBCAEoAUgBYAGAAaACCAQCKAQCaAQDCAQAiAgoAKAA4ABoMCAAQABgAIAAoADgAGgAiAA=="
-)
-JOB = (
-    "azhzAAoPCghiYXRjaC92MRIDSm9iEnwKFQoBahIAGgRzaG9wIgAqADIAOABCABJZMlcKEAoAEgAaACIAKgAyADgAQgASQxIgCgFq"
-    "EgFhGgFhGgFiKgBCAGoAcgCAAQCIAQCQAQCiAQAaBU5ldmVyMgBCAEoAUgBYAGAAaACCAQCKAQCaAQDCAQAaCCAAKAAwADoAGgAi"
-    "AA=="
 )
 REVIEW = (
     "azhzAAoyChdhdXRob3JpemF0aW9uLms4cy5pby92MRIXU2VsZlN1YmplY3RBY2Nlc3NSZXZpZXcSPAoQCgASABoAIgAqADIAOABC"
@@ -70,11 +65,6 @@ def test_no_replicas_are_not_the_default_number_of_replicas() -> None:
             "spec": {"containers": [{"name": "x", "image": "x", "ports": [{"containerPort": 80}]}]},
         },
     }
-
-
-def test_a_job_with_its_command() -> None:
-    spec = {"containers": [{"name": "j", "image": "a", "command": ["a", "b"]}], "restartPolicy": "Never"}
-    assert decoded(body(JOB))["spec"]["template"]["spec"] == spec
 
 
 def test_a_question_about_a_right() -> None:

@@ -19,7 +19,6 @@ from kubectl_extsvc.model.resources import BY_KIND, Json
 from kubectl_extsvc.model.route import Route, RouteUnknown
 from kubectl_extsvc.sandbox.api.store import Store
 from kubectl_extsvc.sandbox.outside import pki
-from kubectl_extsvc.sandbox.outside.hosts import OutsideDns
 from kubectl_extsvc.sandbox.outside.network import LOOPBACK, Network
 from kubectl_extsvc.sandbox.outside.servers import outside
 from kubectl_extsvc.sandbox.pods.capture import captured
@@ -60,11 +59,11 @@ Outcome = tuple[int, int, LogLine]
 
 async def test_real_envoy_does_with_every_recorded_call_what_the_real_sidecar_did() -> None:
     worlds = [world for world in NAMES if world not in NOT_HELD]
-    store, network, dns = Store(), Network(), OutsideDns()
+    store, network = Store(), Network()
     done: dict[str, Outcome] = {}
     routes: dict[str, list[Route | RouteUnknown]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        async with outside(network, "run"), Sidecars(store, network, dns, Path(folder)) as sidecars:
+        async with outside(network, "run"), Sidecars(store, network, Path(folder)) as sidecars:
             sidecar = await sidecars.of(POD)
             assert sidecar is not None
             for world in worlds:

@@ -2,7 +2,7 @@
 
 from sandbox.api_server import STATUS, api_server
 
-from kubectl_extsvc.sandbox.api.rights import USER, Rights, Rule, rules_review
+from kubectl_extsvc.sandbox.api.rights import USER, Rights, Rule
 
 REVIEWS = "/apis/authorization.k8s.io/v1"
 
@@ -28,21 +28,6 @@ def test_what_is_denied_is_not_allowed_however_much_is_allowed() -> None:
     assert [rights.allows("create", "", "pods", "exec", namespace, "a") for namespace in ("shop", "default")] == [
         False,
         True,
-    ]
-
-
-def test_a_review_of_rules_tells_those_of_its_namespace_and_everybodys() -> None:
-    rights = Rights([Rule(("get",), ("",), ("services",), ("shop",), ("a",)), Rule(namespaces=("other",))])
-    status = rules_review(rights, {"spec": {"namespace": "shop"}})["status"]
-    assert status["incomplete"] is False
-    assert status["resourceRules"] == [
-        {"verbs": ["get"], "apiGroups": [""], "resources": ["services"], "resourceNames": ["a"]},
-        {
-            "verbs": ["create"],
-            "apiGroups": ["authorization.k8s.io"],
-            "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
-        },
-        {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
     ]
 
 
@@ -90,12 +75,3 @@ async def test_without_the_token_nothing_is_told() -> None:
         unauthorized = STATUS | {"message": "Unauthorized", "reason": "Unauthorized", "code": 401}
         for given in ("", "Bearer wrong", "Basic s3cret", "s3cret"):
             assert await api.ask("/version", headers={"Authorization": given}) == (401, unauthorized)
-
-
-async def test_who_asks_for_himself_is_told_his_name() -> None:
-    async with api_server() as api:
-        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-        api.rights.allowed = ()
-        code, review = await api.ask(path, "POST", json={})
-        user = {"username": USER, "groups": ["system:masters", "system:authenticated"]}
-        assert (code, review["status"]) == (201, {"userInfo": user})

@@ -171,11 +171,3 @@ async def test_a_watch_ends_when_its_client_goes() -> None:
         async with asyncio.timeout(2):
             while api.store._listeners:  # noqa: ASYNC110, nothing tells it
                 await asyncio.sleep(0.01)
-
-
-async def test_initial_events_need_a_match() -> None:
-    async with api_server() as api:
-        code, status = await api.ask("/api/v1/configmaps?watch=1&sendInitialEvents=true")
-        why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        message = f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: {why}'
-        assert (code, status["message"]) == (422, message)

@@ -69,7 +69,10 @@ def give_cluster_ip(service: Json, old: Json | None, addresses: Addresses, *, dr
     elif address not in ("None", before):
         why = ""
         if ipaddress.ip_address(address) not in SERVICE_NETWORK:
-            why = f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {SERVICE_NETWORK}"
+            why = "the provided network does not match the current range"
+            if dry_run:
+                range_words = f"The range of valid IPs is {SERVICE_NETWORK}"
+                why = f"the provided IP ({address}) is not in the valid range. {range_words}"
         elif not dry_run and addresses.is_taken(address):
             why = "provided IP is already allocated"
         if why:

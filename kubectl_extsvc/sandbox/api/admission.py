@@ -96,6 +96,9 @@ def decoded(kind: ServedKind, body: Json) -> Json:
         _is_go(kind, "ServiceSpec.spec.ports", ports, "[]v1.ServicePort", list)
         for port in ports:
             _is_go(kind, "ServicePort.spec.ports.port", port.get("port", 0), "int32", int)
+    if kind.kind == "EndpointSlice":
+        for port in result.get("ports") or ():
+            _is_go(kind, "EndpointPort.ports.port", port.get("port", 0), "int32", int)
     return result
 
 

@@ -1,12 +1,11 @@
 """What a cluster's controllers make of a write, done at once: endpoints, owners, namespaces, workloads, pods."""
 
+import hashlib
 import ipaddress
 import json
-import zlib
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
 
 from kubectl_extsvc.model.marks import MIRRORING_CONTROLLER, SERVICE_NAME_LABEL, SLICE_MANAGED_BY_LABEL
 from kubectl_extsvc.model.resources import Json
@@ -21,29 +20,35 @@ SLICE_CONTROLLER = "endpointslice-controller.k8s.io"
 SLICES, ENDPOINTS, SERVICES, PODS = "endpointslices.discovery.k8s.io", "endpoints", "services", "pods"
 REPLICA_SETS, DEPLOYMENTS, JOBS = "replicasets.apps", "deployments.apps", "jobs.batch"
 _REVISION = "deployment.kubernetes.io/revision"
-_TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
-_NOT_MIRRORED = (_TRIGGER_TIME, "kubectl.kubernetes.io/last-applied-configuration")
+_NOT_MIRRORED = (
+    "endpoints.kubernetes.io/last-change-trigger-time",
+    "kubectl.kubernetes.io/last-applied-configuration",
+)
 _HASH = "pod-template-hash"
-_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+"""Of generated names (apimachinery pkg/util/rand)."""
 
 Key = tuple[str, str, str]
 """Resource, namespace, name."""
 
 
-class Make(Protocol):
-    def __call__(self, kind: ServedKind, namespace: str, body: Json) -> None: ...
-
-
-class Keep(Protocol):
-    def __call__(self, kind: ServedKind, old: Json, new: Json, manager: str, subresource: str) -> None: ...
+Make = Callable[[ServedKind, str, Json], None]
+"""Of a kind, in a namespace, from a body."""
+Put = Callable[[ServedKind, Json, Json], object]
+"""Another object of a kind, for the one that is there."""
 
 
 class Controllers:
     """They hear of every change of the store, and act on what they heard when settle is called."""
 
-    def __init__(self, store: Store, make: Make, keep: Keep) -> None:
-        self._store, self._make, self._keep = store, make, keep
+    def __init__(self, store: Store, make: Make, put: Put) -> None:
+        self._store, self._make, self._put_object = store, make, put
         self._pod_ips = pod_ips(store)
+        self._workloads: dict[str, Callable[[Json], None]] = {
+            DEPLOYMENTS: self._sync_deployment,
+            REPLICA_SETS: self._sync_replica_set,
+            JOBS: self._sync_job,
+        }
         self._heard: deque[Change] = deque()
         self._alive: set[str] = set()
         self._owned: defaultdict[str, set[Key]] = defaultdict(set)
@@ -93,23 +98,16 @@ class Controllers:
                     self._select(service)
             case "pods":
                 if now is not None and not now.get("status", {}).get("podIP"):
-                    started = running(now, self._pod_ips.free(), _now())
-                    self._keep(BY_RESOURCE[PODS], now, started, "kubelet", "status")
+                    self._put(PODS, now, running(now, self._pod_ips.free(), time_now()))
                     return
                 for service in self._store.items(SERVICES, namespace):
                     if _matches(_selector(service), change.object):
                         self._select(service)
                 self._sync_owner(change.object)
-            case "replicasets.apps":
+            case _ if resource in self._workloads:
                 if now is not None:
-                    self._sync_replica_set(now)
+                    self._workloads[resource](now)
                 self._sync_owner(change.object)
-            case "deployments.apps":
-                if now is not None:
-                    self._sync_deployment(now)
-            case "jobs.batch":
-                if now is not None:
-                    self._sync_job(now)
             case _:
                 pass
 
@@ -164,7 +162,7 @@ class Controllers:
         if not metadata.get("finalizers"):
             self._store.remove(*key)
         elif not metadata.get("deletionTimestamp"):
-            ending = {**metadata, "deletionTimestamp": _now(), "deletionGracePeriodSeconds": 0}
+            ending = {**metadata, "deletionTimestamp": time_now(), "deletionGracePeriodSeconds": 0}
             self._store.put(key[0], {**obj, "metadata": ending})
 
     def _is_terminating(self, namespace: str) -> bool:
@@ -204,7 +202,7 @@ class Controllers:
         self._keep_slices(endpoints, mirrored_slices(endpoints) if mirrored else [], metadata)
 
     def _select(self, service: Json) -> None:
-        """Keep Endpoints and slice of a Service with a selector (pkg/controller/endpoint, endpointslice)."""
+        """Keep the slices of a Service with a selector (pkg/controller/endpointslice); it has no v1 Endpoints."""
         if service["spec"]["type"] == "ExternalName":
             return
         metadata = service["metadata"]
@@ -216,18 +214,8 @@ class Controllers:
         ]
         headless = {"service.kubernetes.io/headless": ""} if service["spec"].get("clusterIP") == "None" else {}
         labels = {**(metadata.get("labels") or {}), **headless}
-        subsets, shapes = selected_endpoints(service, pods)
-        old = self._store.get(ENDPOINTS, namespace, name)
-        of_endpoints = {"labels": {**labels, "endpoints.kubernetes.io/managed-by": "endpoint-controller"}}
-        body: Json = {"metadata": {"name": name, **of_endpoints}, **({"subsets": subsets} if subsets else {})}
-        if old is None:
-            self._make(BY_RESOURCE[ENDPOINTS], namespace, body)
-        else:
-            rest = {key: value for key, value in old.items() if key != "subsets"}
-            kept = {**rest, **body, "metadata": {**old["metadata"], **of_endpoints}}
-            self._put(ENDPOINTS, old, kept)
-        of_slice = {"labels": {**labels, SLICE_MANAGED_BY_LABEL: SLICE_CONTROLLER, SERVICE_NAME_LABEL: name}}
-        self._keep_slices(service, shapes, of_slice)
+        labels |= {SLICE_MANAGED_BY_LABEL: SLICE_CONTROLLER, SERVICE_NAME_LABEL: name}
+        self._keep_slices(service, selected_slices(service, pods), {"labels": labels})
 
     def _keep_slices(self, owner: Json, wanted: list[Json], metadata: Json) -> None:
         """Make an owner's slices the wanted ones (addressType, endpoints, ports), changing as few as can be."""
@@ -253,17 +241,10 @@ class Controllers:
 
     def _sync_owner(self, obj: Json) -> None:
         for reference in obj["metadata"].get("ownerReferences") or ():
-            namespace = obj["metadata"]["namespace"]
-            if reference["kind"] == "ReplicaSet" and (
-                found := self._store.get(REPLICA_SETS, namespace, reference["name"])
-            ):
-                self._sync_replica_set(found)
-            if reference["kind"] == "Deployment" and (
-                found := self._store.get(DEPLOYMENTS, namespace, reference["name"])
-            ):
-                self._sync_deployment(found)
-            if reference["kind"] == "Job" and (found := self._store.get(JOBS, namespace, reference["name"])):
-                self._sync_job(found)
+            for resource, sync in self._workloads.items():
+                is_it = BY_RESOURCE[resource].kind == reference["kind"]
+                if is_it and (owner := self._store.get(resource, obj["metadata"]["namespace"], reference["name"])):
+                    sync(owner)
 
     def _children(self, owner: Json, resource: str) -> list[Json]:
         keys = sorted(key for key in self._owned.get(owner["metadata"]["uid"], ()) if key[0] == resource)
@@ -296,7 +277,7 @@ class Controllers:
         revision = current["metadata"]["annotations"][_REVISION]
         annotated = {**metadata, "annotations": {**(metadata.get("annotations") or {}), _REVISION: revision}}
         status = _deployment_status(deployment, current["metadata"]["name"], ready)
-        self._put(DEPLOYMENTS, deployment, {**deployment, "metadata": annotated, "status": status}, "status")
+        self._put(DEPLOYMENTS, deployment, {**deployment, "metadata": annotated, "status": status})
 
     def _sync_replica_set(self, replica_set: Json) -> None:
         metadata, spec = replica_set["metadata"], replica_set["spec"]
@@ -306,31 +287,29 @@ class Controllers:
         for pod in pods[spec["replicas"] :]:
             self._remove(_key(PODS, pod))
         for _ in range(spec["replicas"] - len(pods)):
-            template = spec["template"]
-            named = {"generateName": f"{metadata['name']}-", "ownerReferences": [_owner(replica_set)]}
-            body = {"metadata": {**(template.get("metadata") or {}), **named}, "spec": template["spec"]}
-            self._make(BY_RESOURCE[PODS], metadata["namespace"], body)
-        count = min(len(pods), spec["replicas"])
+            self._make_pod(replica_set)
         ready = sum(1 for pod in pods[: spec["replicas"]] if pod.get("status", {}).get("podIP"))
-        full = {"fullyLabeledReplicas": count, "readyReplicas": ready, "availableReplicas": ready} if count else {}
-        status = {"replicas": count, **full, "observedGeneration": metadata["generation"]}
+        counts = {"readyReplicas": ready, "availableReplicas": ready} if ready else {}
+        status = {"replicas": min(len(pods), spec["replicas"]), **counts, "observedGeneration": metadata["generation"]}
         if self._store.get(*_key(REPLICA_SETS, replica_set)) is replica_set:
-            self._put(REPLICA_SETS, replica_set, {**replica_set, "status": status}, "status")
+            self._put(REPLICA_SETS, replica_set, {**replica_set, "status": status})
 
     def _sync_job(self, job: Json) -> None:
-        metadata, spec = job["metadata"], job["spec"]
-        if metadata.get("deletionTimestamp") or self._children(job, PODS):
+        """A Job has one pod, which runs as long as the Job is there."""
+        if job["metadata"].get("deletionTimestamp") or self._children(job, PODS):
             return
-        template = spec["template"]
-        named = {"generateName": f"{metadata['name']}-", "ownerReferences": [_owner(job)]}
-        body = {"metadata": {**(template.get("metadata") or {}), **named}, "spec": template["spec"]}
-        self._make(BY_RESOURCE[PODS], metadata["namespace"], body)
-        status = {"startTime": _now(), "active": 1, "terminating": 0, "uncountedTerminatedPods": {}, "ready": 1}
-        self._put(JOBS, job, {**job, "status": status}, "status")
+        self._make_pod(job)
+        self._put(JOBS, job, {**job, "status": {"startTime": time_now(), "active": 1, "ready": 1}})
 
-    def _put(self, resource: str, old: Json, new: Json, subresource: str = "") -> None:
+    def _make_pod(self, owner: Json) -> None:
+        template = owner["spec"]["template"]
+        named = {"generateName": f"{owner['metadata']['name']}-", "ownerReferences": [_owner(owner)]}
+        body = {"metadata": {**(template.get("metadata") or {}), **named}, "spec": template["spec"]}
+        self._make(BY_RESOURCE[PODS], owner["metadata"]["namespace"], body)
+
+    def _put(self, resource: str, old: Json, new: Json) -> None:
         if old != new:
-            self._keep(BY_RESOURCE[resource], old, new, MANAGER, subresource)
+            self._put_object(BY_RESOURCE[resource], old, new)
 
 
 def mirrored_slices(endpoints: Json) -> list[Json]:
@@ -350,30 +329,26 @@ def mirrored_slices(endpoints: Json) -> list[Json]:
     return list(found.values())
 
 
-def selected_endpoints(service: Json, pods: list[Json]) -> tuple[list[Json], list[Json]]:
-    """Subsets of the Endpoints and slices of the pods that a Service selects; one of each for each set of ports."""
-    subsets: dict[str, Json] = {}
-    slices: dict[str, Json] = {}
+def selected_slices(service: Json, pods: list[Json]) -> list[Json]:
+    """Slices of the pods that a Service selects; one for each set of ports, one also without pods."""
+    found: dict[str, Json] = {}
     for pod in sorted(pods, key=lambda pod: ipaddress.ip_address(pod["status"]["podIP"])):
         ports = [
-            {**{key: port[key] for key in ("name", "appProtocol") if port.get(key)},
+            {"name": "", **{key: port[key] for key in ("name", "appProtocol") if port.get(key)},
              "port": number, "protocol": port["protocol"]}
             for port in service["spec"].get("ports") or ()
             if (number := _pod_port(port, pod))
         ]  # fmt: skip
-        address, metadata = pod["status"]["podIP"], pod["metadata"]
-        target = {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
-        key = json.dumps(ports)
-        subset = subsets.setdefault(key, {"addresses": [], **({"ports": ports} if ports else {})})
-        subset["addresses"].append({"ip": address, "nodeName": NODE, "targetRef": target})
-        of_slice: list[Json] = [{"name": "", **port} for port in ports]
-        shape = slices.setdefault(key, {"addressType": "IPv4", "endpoints": [], "ports": of_slice or None})
-        conditions = {"ready": True, "serving": True, "terminating": False}
-        shape["endpoints"].append(
-            {"addresses": [address], "conditions": conditions, "targetRef": target, "nodeName": NODE}
-        )
-    # A Service without pods has a slice all the same.
-    return list(subsets.values()), list(slices.values()) or [{"addressType": "IPv4", "endpoints": None, "ports": None}]
+        metadata = pod["metadata"]
+        endpoint = {
+            "addresses": [pod["status"]["podIP"]],
+            "conditions": {"ready": True, "serving": True, "terminating": False},
+            "targetRef": {"kind": "Pod", **{key: metadata[key] for key in ("namespace", "name", "uid")}},
+            "nodeName": NODE,
+        }
+        shape = {"addressType": "IPv4", "endpoints": [], "ports": ports or None}
+        found.setdefault(json.dumps(ports), shape)["endpoints"].append(endpoint)
+    return list(found.values()) or [{"addressType": "IPv4", "endpoints": None, "ports": None}]
 
 
 def _pod_port(port: Json, pod: Json) -> int:
@@ -386,40 +361,26 @@ def _pod_port(port: Json, pod: Json) -> int:
 
 
 def _deployment_status(deployment: Json, replica_set: str, ready: int) -> Json:
-    wanted, old = deployment["spec"]["replicas"], deployment.get("status") or {}
-    done = ready >= wanted
+    """Its conditions are those of one that is complete, which each is when a write is over."""
+    now, old = time_now(), (deployment.get("status") or {}).get("conditions") or []
     counts = {"replicas": ready, "updatedReplicas": ready, "readyReplicas": ready, "availableReplicas": ready}
-    missing = {} if done else {"unavailableReplicas": wanted - ready}
-    available = (
-        ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
-        if done
-        else ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
+    said = (
+        ("Available", "MinimumReplicasAvailable", "Deployment has minimum availability."),
+        ("Progressing", "NewReplicaSetAvailable", f'ReplicaSet "{replica_set}" has successfully progressed.'),
     )
-    progress = (
-        ("True", "NewReplicaSetAvailable", f'ReplicaSet "{replica_set}" has successfully progressed.')
-        if done
-        else ("True", "ReplicaSetUpdated", f'ReplicaSet "{replica_set}" is progressing.')
-    )
-    conditions = [
-        _condition(old.get("conditions") or (), kind, *said)
-        for kind, said in (("Available", available), ("Progressing", progress))
+    times = {"lastUpdateTime": now, "lastTransitionTime": now}
+    complete = [
+        next(
+            (condition for condition in old if condition["message"] == message),
+            {"type": kind, "status": "True", "reason": reason, "message": message, **times},
+        )
+        for kind, reason, message in said
     ]
     return {
         "observedGeneration": deployment["metadata"]["generation"],
-        **({key: value for key, value in counts.items() if value}),
-        **missing,
-        "conditions": conditions,
+        **(counts if ready else {}),
+        "conditions": complete if ready >= deployment["spec"]["replicas"] else old,
     }
-
-
-def _condition(old: Iterable[Json], kind: str, status: str, reason: str, message: str) -> Json:
-    said = {"type": kind, "status": status, "reason": reason, "message": message}
-    before = next((condition for condition in old if condition["type"] == kind), {})
-    if {key: before.get(key) for key in said} == said:
-        return before
-    now = _now()
-    since = before["lastTransitionTime"] if before.get("status") == status else now
-    return {**said, "lastUpdateTime": now, "lastTransitionTime": since}
 
 
 def _replica_set(deployment: Json, revision: int) -> Json:
@@ -428,21 +389,15 @@ def _replica_set(deployment: Json, revision: int) -> Json:
     of_pods = spec["template"].get("metadata") or {}
     labels = {**(of_pods.get("labels") or {}), _HASH: template_hash}
     selector = {**(spec["selector"].get("matchLabels") or {}), _HASH: template_hash}
-    replicas = spec["replicas"]
-    annotations = {
-        "deployment.kubernetes.io/desired-replicas": str(replicas),
-        "deployment.kubernetes.io/max-replicas": str(replicas + -(-replicas // 4)),
-        _REVISION: str(revision),
-    }
     return {
         "metadata": {
             "name": f"{metadata['name']}-{template_hash}",
             "labels": labels,
-            "annotations": annotations,
+            "annotations": {_REVISION: str(revision)},
             "ownerReferences": [_owner(deployment)],
         },
         "spec": {
-            "replicas": replicas,
+            "replicas": spec["replicas"],
             "selector": {**spec["selector"], "matchLabels": selector},
             "template": {**spec["template"], "metadata": {**of_pods, "labels": labels}},
         },
@@ -458,12 +413,8 @@ def _template(replica_set: Json) -> Json:
 
 def _short_hash(template: Json) -> str:
     """Ten letters that tell templates apart; not the ones that Kubernetes would choose."""
-    number, letters = zlib.crc32(json.dumps(template, sort_keys=True).encode()), ""
-    number = number * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
-    for _ in range(10):
-        number, index = divmod(number, len(_LETTERS))
-        letters += _LETTERS[index]
-    return letters
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).digest()
+    return "".join(LETTERS[byte % len(LETTERS)] for byte in digest[:10])
 
 
 def _owner(obj: Json) -> Json:
@@ -494,5 +445,5 @@ def _key(resource: str, obj: Json) -> Key:
     return resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
-def _now() -> str:
+def time_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

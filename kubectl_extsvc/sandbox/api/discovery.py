@@ -17,24 +17,22 @@ VERSION: Json = {
     "platform": "",
 }
 """Of the server that is imitated."""
-AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
-def _review(group: str, kind: str) -> ServedKind:
-    return ServedKind(group, ("v1",), f"{kind.lower()}s", kind.lower(), kind, False, verbs=("create",))
-
-
-REVIEWS: tuple[ServedKind, ...] = (
-    _review("authentication.k8s.io", "SelfSubjectReview"),
-    _review("authorization.k8s.io", "SelfSubjectAccessReview"),
-    _review("authorization.k8s.io", "SelfSubjectRulesReview"),
+ACCESS_REVIEW = ServedKind(
+    "authorization.k8s.io",
+    ("v1",),
+    "selfsubjectaccessreviews",
+    "selfsubjectaccessreview",
+    "SelfSubjectAccessReview",
+    namespaced=False,
+    verbs=("create",),
 )
-"""Kinds that are answered and not stored."""
+"""Is answered and not stored."""
 
-SERVED = (*KINDS, *REVIEWS)
-_SUBRESOURCE_VERBS = {"exec": ("create", "get"), "finalize": ("update",), "log": ("get",)}
-_SUBRESOURCE_KINDS = {"exec": "PodExecOptions"}
-_READABLE = ("get", "patch", "update")
+SERVED = (*KINDS, ACCESS_REVIEW)
+_SUBRESOURCES = {"exec": ("PodExecOptions", ["create", "get"]), "log": ("Pod", ["get"])}
+"""Kind and verbs of each."""
 
 
 def find(group: str, version: str, plural: str) -> ServedKind | None:
@@ -43,15 +41,14 @@ def find(group: str, version: str, plural: str) -> ServedKind | None:
     )
 
 
-def document(path: str, aggregated: bool) -> Json | None:
-    """What is told at a path of discovery or of OpenAPI; None if nothing is. aggregated: APIGroupDiscoveryList."""
+def document(path: str) -> Json | None:
+    """What is told at a path of discovery or of OpenAPI; None if nothing is.
+
+    Clients that ask for all in one answer (APIGroupDiscoveryList) are content with these (client-go discovery).
+    """
     match path.strip("/").split("/"):
         case ["version"]:
             return VERSION
-        case ["api"] if aggregated:
-            return _aggregated(("",))
-        case ["apis"] if aggregated:
-            return _aggregated(_groups())
         case ["api"]:
             return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
         case ["apis"]:
@@ -66,8 +63,6 @@ def document(path: str, aggregated: bool) -> Json | None:
             return {"paths": {one: {"serverRelativeURL": f"/openapi/v3/{one}"} for one in _openapi_paths()}}
         case ["openapi", "v3", *rest] if "/".join(rest) in _openapi_paths():
             return _openapi(_openapi_paths()["/".join(rest)])
-        case ["openapi", "v2"]:
-            return {"swagger": "2.0", "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]}, "paths": {}}
         case _:
             return None
 
@@ -89,14 +84,6 @@ def _kinds(group: str, version: str) -> list[ServedKind]:
     return [kind for kind in SERVED if kind.group == group and version in kind.versions]
 
 
-def _subresources(kind: ServedKind) -> list[tuple[str, str, list[str]]]:
-    """(name, kind, verbs) of each."""
-    return [
-        (name, _SUBRESOURCE_KINDS.get(name, kind.kind), list(_SUBRESOURCE_VERBS.get(name, _READABLE)))
-        for name in kind.subresources
-    ]
-
-
 def _names(kind: ServedKind) -> Json:
     told = (("shortNames", kind.short_names), ("categories", kind.categories))
     return {key: list(names) for key, names in told if names}
@@ -111,48 +98,11 @@ def _resource_list(group: str, version: str) -> Json:
         )
         resources += [
             {"name": f"{kind.plural}/{name}", "singularName": "", **common, "kind": its_kind, "verbs": verbs}
-            for name, its_kind, verbs in _subresources(kind)
+            for name in kind.subresources
+            for its_kind, verbs in (_SUBRESOURCES[name],)
         ]
     group_version = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}
-
-
-def _aggregated(groups: tuple[str, ...]) -> Json:
-    items = [
-        {
-            "metadata": {"name": group} if group else {},
-            "versions": [
-                {
-                    "version": version,
-                    "resources": [_aggregated_resource(kind, version) for kind in _kinds(group, version)],
-                    "freshness": "Current",
-                }
-                for version in _versions(group)
-            ],
-        }
-        for group in groups
-    ]
-    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
-
-
-def _aggregated_resource(kind: ServedKind, version: str) -> Json:
-    def answers(name: str) -> Json:
-        return {"group": kind.group, "version": version, "kind": name}
-
-    told: Json = {
-        "resource": kind.plural,
-        "responseKind": answers(kind.kind),
-        "scope": "Namespaced" if kind.namespaced else "Cluster",
-        "singularResource": kind.singular,
-        "verbs": list(kind.verbs),
-        **_names(kind),
-    }
-    if kind.subresources:
-        told["subresources"] = [
-            {"subresource": name, "responseKind": answers(its_kind), "verbs": verbs}
-            for name, its_kind, verbs in _subresources(kind)
-        ]
-    return told
 
 
 def _openapi_paths() -> dict[str, list[tuple[ServedKind, str]]]:
@@ -188,4 +138,4 @@ def _openapi(kinds: list[tuple[ServedKind, str]]) -> Json:
                 "x-kubernetes-group-version-kind": {"group": kind.group, "version": version, "kind": kind.kind},
             }
         }
-    return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.34.4"}, "paths": paths}
+    return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]}, "paths": paths}

@@ -16,6 +16,7 @@ import anyio.lowlevel
 from aiohttp import WSMsgType, web
 
 from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.sandbox.api.refusals import bad_request
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
@@ -48,7 +49,7 @@ class Pods(Protocol):
 
 
 def container_of(pod: Json, named: str) -> str:
-    """The container that is meant. Raises ValueError with the server's words.
+    """The container that is meant. Raises Refused.
 
     (kubernetes pkg/registry/core/pod/strategy.go, validateContainer.)
     """
@@ -61,9 +62,9 @@ def container_of(pod: Json, named: str) -> str:
             return str(containers[0])
         choice = f"[{' '.join(containers)}]"
         more = f" or one of the init containers: [{' '.join(init_containers)}]" if init_containers else ""
-        raise ValueError(f"a container name must be specified for pod {name}, choose one of: {choice}{more}")
+        raise bad_request(f"a container name must be specified for pod {name}, choose one of: {choice}{more}")
     if named not in (*containers, *init_containers, *others):
-        raise ValueError(f"container {named} is not valid for pod {name}")
+        raise bad_request(f"container {named} is not valid for pod {name}")
     return named
 
 

@@ -32,6 +32,8 @@ _LIST_KEYS: dict[tuple[str, str], tuple[str, ...]] = {
     **{(containers, "volumeMounts"): ("mountPath",) for containers in _CONTAINERS},
 }
 """Lists whose items are told apart by keys, () by their value; by parent's and own name. All others are atomic."""
+_WHOLE_ITEMS = frozenset(("ownerReferences",))
+"""Lists whose items are owned as a whole (structType=atomic)."""
 _PORT_KEYS = {"Service": ("port", "protocol"), "ServiceEntry": ("name",)}
 _ATOMIC_MAPS = frozenset(
     ("selector", "nodeSelector", "fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
@@ -71,7 +73,7 @@ class _Walk:
             for item in value:
                 place = (*path, item_key(item, keys))
                 yield place
-                if keys:
+                if keys and name not in _WHOLE_ITEMS:
                     for key, inner in item.items():
                         yield from self.stated(inner, (*place, f"f:{key}"), name, key, containers)
         else:
@@ -107,7 +109,7 @@ class _Walk:
             changes.removed.update(self.stated(old[key], (*path, f"f:{key}"), name, key, True))
 
     def _inside(self, item: Any, path: Path, name: str) -> Iterator[Path]:
-        for key, inner in item.items() if isinstance(item, dict) else ():
+        for key, inner in item.items() if isinstance(item, dict) and name not in _WHOLE_ITEMS else ():
             yield from self.stated(inner, (*path, f"f:{key}"), name, key, True)
 
     def merged(self, live: Any, config: Any, parent: str, name: str) -> Any:
@@ -148,15 +150,13 @@ def item_key(item: Any, keys: tuple[str, ...]) -> str:
     return "k:" + json.dumps({k: v for k, v in values.items() if v is not None}, separators=(",", ":"))
 
 
-def after_update(
-    kind: ServedKind, old: Json | None, new: Json, manager: str, time: str, api_version: str = "", subresource: str = ""
-) -> list[Json]:
+def after_update(kind: ServedKind, old: Json | None, new: Json, manager: str, time: str) -> list[Json]:
     """managedFields of new after an update (or a create, old is None) by a manager."""
     changes = _changes(kind, old if old is not None else _newborn(kind), new)
     entries = [] if old is None else list(old["metadata"].get("managedFields") or ())
     if not changes.made and not changes.removed:
         return entries
-    mine = (manager, "Update", api_version or kind.api_version(), subresource)
+    mine = (manager, "Update", kind.api_version())
     return _entries(entries, mine, changes.made, True, changes, time)
 
 
@@ -201,17 +201,17 @@ def after_apply(
     """managedFields of new after an apply that apply_config prepared."""
     changes = _changes(kind, live if live is not None else _newborn(kind), new)
     entries = [] if live is None else list(live["metadata"].get("managedFields") or ())
-    return _entries(entries, (manager, "Apply", api_version, ""), set(states), False, changes, time)
+    return _entries(entries, (manager, "Apply", api_version), set(states), False, changes, time)
 
 
 def _entries(
-    entries: list[Json], mine: tuple[str, str, str, str], states: set[Path], adds: bool, changes: _Changes, time: str
+    entries: list[Json], mine: tuple[str, str, str], states: set[Path], adds: bool, changes: _Changes, time: str
 ) -> list[Json]:
     """Managers after a change: who made it owns it, others lose what was changed or removed."""
     kept: list[Json] = []
     own: Json | None = None
     for entry in entries:
-        if (entry["manager"], entry["operation"], entry["apiVersion"], entry.get("subresource", "")) == mine:
+        if (entry["manager"], entry["operation"], entry["apiVersion"]) == mine:
             own = entry
             continue
         before = paths_of(entry["fieldsV1"])
@@ -228,8 +228,8 @@ def _entries(
     return sorted(kept, key=lambda e: (e["operation"], e.get("time", ""), e["manager"]))
 
 
-def _entry(mine: tuple[str, str, str, str], time: str, paths: set[Path]) -> Json:
-    manager, operation, api_version, subresource = mine
+def _entry(mine: tuple[str, str, str], time: str, paths: set[Path]) -> Json:
+    manager, operation, api_version = mine
     return {
         "manager": manager,
         "operation": operation,
@@ -237,7 +237,6 @@ def _entry(mine: tuple[str, str, str, str], time: str, paths: set[Path]) -> Json
         "time": time,
         "fieldsType": "FieldsV1",
         "fieldsV1": fields_v1(paths),
-        **({"subresource": subresource} if subresource else {}),
     }
 
 
@@ -345,8 +344,6 @@ def _by_leaves(path: Path) -> tuple[tuple[bool, str], ...]:
 
 def _manager_words(entry: Json) -> str:
     words = f'"{entry["manager"]}"'
-    if entry.get("subresource"):
-        words += f' with subresource "{entry["subresource"]}"'
     return f"{words} using {entry['apiVersion']}" if entry["operation"] == "Update" else words
 
 

@@ -1,6 +1,7 @@
 """Every kind of object that the sandbox serves, as the real server tells it (kubectl api-resources -o wide)."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from kubectl_extsvc.model.resources import ISTIO_NETWORKING, ISTIO_VERSIONS
 
@@ -42,16 +43,11 @@ class ServedKind:
 
 
 def _built_in(
-    group: str,
-    plural: str,
-    kind: str,
-    short_name: str = "",
-    subresources: tuple[str, ...] = (),
-    categories: tuple[str, ...] = (),
+    group: str, plural: str, kind: str, short_name: str = "", categories: tuple[str, ...] = (), **more: Any
 ) -> ServedKind:
     short_names = (short_name,) if short_name else ()
     return ServedKind(
-        group, ("v1",), plural, kind.lower(), kind, True, short_names, categories, BUILT_IN_VERBS, subresources
+        group, ("v1",), plural, kind.lower(), kind, short_names=short_names, categories=categories, **more
     )
 
 
@@ -60,9 +56,7 @@ def _custom(
 ) -> ServedKind:
     short_names = (short_name,) if short_name else ()
     categories = ("istio-io", group.replace(".", "-"))
-    return ServedKind(
-        group, versions, plural, kind.lower(), kind, True, short_names, categories, CUSTOM_VERBS, ("status",)
-    )
+    return ServedKind(group, versions, plural, kind.lower(), kind, True, short_names, categories, CUSTOM_VERBS)
 
 
 _ALL = ("all",)
@@ -71,19 +65,17 @@ KINDS: tuple[ServedKind, ...] = (
     _built_in("", "configmaps", "ConfigMap", "cm"),
     _built_in("", "endpoints", "Endpoints", "ep"),
     _built_in("", "events", "Event", "ev"),
-    ServedKind(
-        "", ("v1",), "namespaces", "namespace", "Namespace", False, ("ns",), (), NAMESPACE_VERBS, ("finalize", "status")
-    ),
-    ServedKind("", ("v1",), "nodes", "node", "Node", False, ("no",), (), BUILT_IN_VERBS, ("status",)),
-    _built_in("", "pods", "Pod", "po", ("ephemeralcontainers", "exec", "log", "status"), _ALL),
+    _built_in("", "namespaces", "Namespace", "ns", namespaced=False, verbs=NAMESPACE_VERBS),
+    _built_in("", "nodes", "Node", "no", namespaced=False),
+    _built_in("", "pods", "Pod", "po", _ALL, subresources=("exec", "log")),
     _built_in("", "secrets", "Secret"),
     _built_in("", "serviceaccounts", "ServiceAccount", "sa"),
-    _built_in("", "services", "Service", "svc", ("status",), _ALL),
-    _built_in("apps", "daemonsets", "DaemonSet", "ds", ("status",), _ALL),
-    _built_in("apps", "deployments", "Deployment", "deploy", ("status",), _ALL),
-    _built_in("apps", "replicasets", "ReplicaSet", "rs", ("status",), _ALL),
-    _built_in("apps", "statefulsets", "StatefulSet", "sts", ("status",), _ALL),
-    _built_in("batch", "jobs", "Job", "", ("status",), _ALL),
+    _built_in("", "services", "Service", "svc", _ALL),
+    _built_in("apps", "daemonsets", "DaemonSet", "ds", _ALL),
+    _built_in("apps", "deployments", "Deployment", "deploy", _ALL),
+    _built_in("apps", "replicasets", "ReplicaSet", "rs", _ALL),
+    _built_in("apps", "statefulsets", "StatefulSet", "sts", _ALL),
+    _built_in("batch", "jobs", "Job", "", _ALL),
     _built_in("discovery.k8s.io", "endpointslices", "EndpointSlice"),
     _custom(ISTIO_NETWORKING, "destinationrules", "DestinationRule", "dr"),
     _custom(ISTIO_NETWORKING, "gateways", "Gateway", "gw"),

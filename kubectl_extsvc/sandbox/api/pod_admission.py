@@ -10,7 +10,6 @@ from kubectl_extsvc.sandbox.api.refusals import Cause, required
 INJECT = "sidecar.istio.io/inject"
 NODE = "extsvc-node"
 _PROXY_IMAGE = "docker.io/istio/proxyv2:sandbox"
-_PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 
 
 def pod_spec_with_defaults(spec: Json) -> Json:
@@ -43,10 +42,6 @@ def _container(container: Json) -> Json:
     }
     if container.get("ports"):
         whole["ports"] = [{"protocol": "TCP", **port} for port in container["ports"]]
-    for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
-        if given := container.get(probe):
-            http = {"httpGet": {"path": "/", "scheme": "HTTP", **given["httpGet"]}} if "httpGet" in given else {}
-            whole[probe] = {**_PROBE, **given, **http}
     return whole
 
 
@@ -63,64 +58,49 @@ def pod_spec_causes(spec: Json, field: str, label_causes: Callable[[str, str], I
             yield required(f"{place}.image")
 
 
-def admitted_pod(pod: Json) -> Json:
-    """What the plugins ServiceAccount, Priority and DefaultTolerationSeconds add to a pod that is made."""
-    spec = pod["spec"]
-    account = spec.get("serviceAccountName", "default")
-    tolerations = [
-        {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
-        for key in ("not-ready", "unreachable")
-    ]
-    added = {"serviceAccountName": account, "serviceAccount": account, "priority": 0}
-    whole = {**spec, **added, "preemptionPolicy": "PreemptLowerPriority"}
-    whole["tolerations"] = [*(spec.get("tolerations") or ()), *tolerations]
-    return {**pod, "spec": whole, "status": {"phase": "Pending", "qosClass": _qos_class(spec)}}
-
-
-def _qos_class(spec: Json) -> str:
-    given = [c.get("resources") or {} for c in (*spec["containers"], *(spec.get("initContainers") or ()))]
-    if not any(resources.get("requests") or resources.get("limits") for resources in given):
-        return "BestEffort"
-    guaranteed = all(r.get("limits") and r.get("requests", r["limits"]) == r["limits"] for r in given)
-    return "Guaranteed" if guaranteed else "Burstable"
+def admitted_pod(pod: Json, namespace_labels: Json) -> Json:
+    """A pod that is made, on the only node, with its account and, if it is to have one, its sidecar."""
+    if wants_sidecar(pod, namespace_labels):
+        pod = with_sidecar(pod)
+    account = pod["spec"].get("serviceAccountName", "default")
+    spec = {**pod["spec"], "serviceAccountName": account, "serviceAccount": account, "nodeName": NODE}
+    return {**pod, "spec": spec, "status": {"phase": "Pending"}}
 
 
 def wants_sidecar(pod: Json, namespace_labels: Json) -> bool:
     """istio pkg/kube/inject: the pod's label decides, then its annotation, then the namespace."""
     metadata = pod["metadata"]
-    if pod.get("spec", {}).get("hostNetwork"):
+    if pod["spec"].get("hostNetwork") or namespace_labels.get("istio-injection") == "disabled":
         return False
     said = (metadata.get("labels") or {}).get(INJECT) or (metadata.get("annotations") or {}).get(INJECT)
-    if namespace_labels.get("istio-injection") == "disabled":
-        return False
-    if said:
-        return str(said) == "true"
-    return namespace_labels.get("istio-injection") == "enabled"
+    return str(said) == "true" if said else namespace_labels.get("istio-injection") == "enabled"
 
 
-def with_sidecar(pod: Json, namespace: str, owner: str) -> Json:
+def with_sidecar(pod: Json) -> Json:
     """The pod as istiod's injector gives it back: istio-proxy as a native sidecar, which is the default since 1.27.
 
-    owner is the name of its workload. Volumes and probes, which nothing here looks at, are left out.
+    Volumes and probes, which nothing here looks at, are left out.
     """
     metadata, spec = pod["metadata"], pod["spec"]
-    first = next((container["name"] for container in spec.get("containers") or ()), "")
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    app = labels.get("app.kubernetes.io/name") or labels.get("app") or owner
+    owner = next((reference["name"] for reference in metadata.get("ownerReferences") or ()), metadata.get("name", ""))
+    owner = owner.removesuffix(f"-{labels.get('pod-template-hash', '')}")
+    names = [container.get("name", "") for container in spec["containers"]]
     added_labels = {
         "security.istio.io/tlsMode": "istio",
-        "service.istio.io/canonical-name": app,
+        "service.istio.io/canonical-name": labels.get("app.kubernetes.io/name") or labels.get("app") or owner,
         "service.istio.io/canonical-revision": labels.get("version", "latest"),
     }
     added_annotations = {
         "istio.io/rev": "default",
-        "kubectl.kubernetes.io/default-container": first,
-        "kubectl.kubernetes.io/default-logs-container": first,
+        "kubectl.kubernetes.io/default-container": names[0],
+        "kubectl.kubernetes.io/default-logs-container": names[0],
         "sidecar.istio.io/status": '{"initContainers":["istio-init","istio-proxy"],"containers":null,"volumes":null,'
         '"imagePullSecrets":null,"revision":"default"}',
     }
-    names = ",".join(container["name"] for container in spec.get("containers") or ())
-    proxies = [_iptables(), _proxy(namespace, owner, names)]
+    added = pod_spec_with_defaults(
+        {"initContainers": [_iptables(), _proxy(metadata["namespace"], owner, ",".join(names))]}
+    )["initContainers"]
     return {
         **pod,
         "metadata": {
@@ -128,7 +108,7 @@ def with_sidecar(pod: Json, namespace: str, owner: str) -> Json:
             "labels": {**added_labels, **labels},
             "annotations": {**added_annotations, **annotations},
         },
-        "spec": {**spec, "initContainers": [*proxies, *(spec.get("initContainers") or ())]},
+        "spec": {**spec, "initContainers": [*added, *(spec.get("initContainers") or ())]},
     }
 
 
@@ -168,12 +148,11 @@ def running(pod: Json, address: str, now: str) -> Json:
     """The pod as a kubelet reports it that had it started at once: every container ready."""
     spec, metadata = pod["spec"], pod["metadata"]
     conditions = [
-        {"type": kind, "observedGeneration": 1, "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
+        {"type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
         for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
     ]
     status: dict[str, Any] = {
         **pod["status"],
-        "observedGeneration": metadata.get("generation", 1),
         "phase": "Running",
         "conditions": conditions,
         "hostIP": "198.51.100.1",
@@ -188,7 +167,7 @@ def running(pod: Json, address: str, now: str) -> Json:
             _container_status(container, metadata["uid"], now, ends=container.get("restartPolicy") != "Always")
             for container in spec["initContainers"]
         ]
-    return {**pod, "spec": {**spec, "nodeName": NODE}, "status": status}
+    return {**pod, "status": status}
 
 
 def _container_status(container: Json, uid: str, now: str, *, ends: bool) -> Json:

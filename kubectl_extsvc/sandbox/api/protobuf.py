@@ -28,21 +28,16 @@ _MESSAGES = {
     "Deployment": "1 metadata:ObjectMeta, 2 spec:DeploymentSpec",
     "DeploymentSpec": "1 replicas:pointer, 2 selector:LabelSelector, 3 template:PodTemplateSpec",
     "LabelSelector": "1 matchLabels:map",
-    "Job": "1 metadata:ObjectMeta, 2 spec:JobSpec",
-    "JobSpec": "6 template:PodTemplateSpec",
     "PodTemplateSpec": "1 metadata:ObjectMeta, 2 spec:PodSpec",
-    "PodSpec": "2 containers:Container*, 3 restartPolicy",
+    "PodSpec": "2 containers:Container*",
     "Container": "1 name, 2 image, 3 command:string*, 4 args:string*, 6 ports:ContainerPort*",
     "ContainerPort": "3 containerPort:int, 4 protocol",
-    "SelfSubjectReview": "1 metadata:ObjectMeta",
     "SelfSubjectAccessReview": "1 metadata:ObjectMeta, 2 spec:SelfSubjectAccessReviewSpec",
     "SelfSubjectAccessReviewSpec": (
         "1 resourceAttributes:ResourceAttributes, 2 nonResourceAttributes:NonResourceAttributes"
     ),
     "ResourceAttributes": "1 namespace, 2 verb, 3 group, 4 version, 5 resource, 6 subresource, 7 name",
     "NonResourceAttributes": "1 path, 2 verb",
-    "SelfSubjectRulesReview": "1 metadata:ObjectMeta, 2 spec:SelfSubjectRulesReviewSpec",
-    "SelfSubjectRulesReviewSpec": "1 namespace",
 }
 """Number, name and type of the fields of each message; the type is string if none is named, * is a list.
 

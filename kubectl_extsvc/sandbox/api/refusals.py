@@ -16,6 +16,12 @@ class Refused(Exception):
         super().__init__(message)
         self.code, self.reason, self.message, self.details = code, reason, message, details or {}
 
+    def status(self) -> Json:
+        """As a metav1.Status."""
+        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message}
+        details = {"details": self.details} if self.details else {}
+        return {**status, "reason": self.reason, **details, "code": self.code}
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:

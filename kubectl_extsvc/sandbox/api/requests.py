@@ -4,7 +4,6 @@ import base64
 import hmac
 import json
 import re
-from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -15,19 +14,17 @@ from aiohttp import web
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api import discovery, exec_socket, protobuf, watches
 from kubectl_extsvc.sandbox.api.answers import (
-    Form,
     compact,
-    form_of,
     in_version,
     json_answer,
     listed_as,
     shown_as,
-    status_of,
+    wants_table,
 )
 from kubectl_extsvc.sandbox.api.exec_socket import STDERR, STDOUT, Pods, container_of
 from kubectl_extsvc.sandbox.api.kinds import ServedKind
 from kubectl_extsvc.sandbox.api.refusals import Refused, bad_request, not_found
-from kubectl_extsvc.sandbox.api.rights import Rights, access_review, forbidden, rules_review, whoami
+from kubectl_extsvc.sandbox.api.rights import Rights, access_review, forbidden
 from kubectl_extsvc.sandbox.api.selectors import Selects, selection
 from kubectl_extsvc.sandbox.api.store import Gone, Store
 from kubectl_extsvc.sandbox.api.targets import Target, is_true, not_allowed, target_of, verb_of
@@ -38,12 +35,11 @@ LARGEST_BODY = 3 * 2**20
 PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
 STRATEGIC = "application/strategic-merge-patch+json"
 """Not for kinds that a CustomResourceDefinition defines."""
+CONTINUE_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+    "without the continue parameter."
+)
 ENDPOINTS_WARNING = '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'
-_REVIEWS: dict[str, Callable[[Rights, Json], Json]] = {
-    "SelfSubjectAccessReview": access_review,
-    "SelfSubjectRulesReview": rules_review,
-    "SelfSubjectReview": lambda _, review: whoami(review),
-}
 
 
 def application(store: Store, writes: Writes, rights: Rights, pods: Pods, token: str) -> web.Application:
@@ -66,7 +62,7 @@ class _Server:
         try:
             return await self._answer(request)
         except Refused as refused:
-            return json_answer(status_of(refused), refused.code)
+            return json_answer(refused.status(), refused.code)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").encode(errors="replace")
@@ -79,9 +75,12 @@ class _Server:
         kind = target.kind
         asked = (verb, kind.group, kind.plural, target.subresource, target.namespace, target.name)
         # Everybody may ask about himself (rbac bootstrappolicy, system:basic-user).
-        if kind not in discovery.REVIEWS and not self._rights.allows(*asked):
+        if kind is not discovery.ACCESS_REVIEW and not self._rights.allows(*asked):
             raise Refused(403, "Forbidden", forbidden(*asked), _details(target))
-        response = await self._served(request, target, verb)
+        try:
+            response = await self._served(request, target, verb)
+        except Refused as refused:
+            response = json_answer(refused.status(), refused.code)
         if kind.resource == "endpoints" and not response.prepared:
             response.headers["Warning"] = ENDPOINTS_WARNING
         return response
@@ -89,26 +88,26 @@ class _Server:
     async def _served(self, request: web.Request, target: Target, verb: str) -> web.StreamResponse:
         kind = target.kind
         match verb, target.subresource:
-            case "create", "" if kind in discovery.REVIEWS:
-                return json_answer(self._review(target, await _body(request, target)), 201)
+            case "create", "" if kind is discovery.ACCESS_REVIEW:
+                return json_answer(access_review(self._rights, await _body(request, target)), 201)
             case (("get" | "create"), "exec"):
                 return await self._exec(request, target)
             case "get", "log":
                 return await self._log(request, target)
-            case "get", _:
-                return self._sent(request, target, self._found(target))
+            case "get", "":
+                return _sent(request, target, self._found(target))
             case "list", "":
                 return self._list(request, target)
             case "watch", "":
                 return await self._watch(request, target)
             case "create", "":
                 body, options = await _body(request, target), _options(request)
-                return self._sent(request, target, self._writes.create(kind, target.namespace, body, options), 201)
-            case "update", _:
+                return _sent(request, target, self._writes.create(kind, target.namespace, body, options), 201)
+            case "update", "":
                 body, options = await _body(request, target), _options(request)
                 replaced = self._writes.replace(kind, target.object_namespace, target.name, body, options)
-                return self._sent(request, target, replaced)
-            case "patch", _:
+                return _sent(request, target, replaced)
+            case "patch", "":
                 return await self._patch(request, target)
             case "delete", "":
                 options, body = await _delete_options(request)
@@ -125,29 +124,19 @@ class _Server:
             raise not_found(target.kind, target.name)
         return found
 
-    def _review(self, target: Target, body: Json) -> Json:
-        try:
-            return _REVIEWS[target.kind.kind](self._rights, body)
-        except ValueError as error:
-            raise Refused(422, "Invalid", str(error), {"group": target.kind.group, "kind": target.kind.kind}) from error
-
     def _list(self, request: web.Request, target: Target) -> web.Response:
-        form = _form(request)
         kind = target.kind
         selects = _selects(request, kind)
         limit = _number(request, "limit")
         after = request.query.get("continue", "")
         revision = self._store.revision
-        newest = _number(request, "resourceVersion")
-        if newest > revision:
-            raise _too_large(newest, revision)
         start = ("", "")
         if after:
             revision, start = _continued(after)
             try:
                 self._store.changes_after(revision, kind.resource)
             except Gone as gone:
-                raise _continue_too_old() from gone
+                raise Refused(410, "Expired", CONTINUE_TOO_OLD) from gone
         found = [
             obj for obj in self._store.items(kind.resource, target.namespace) if _key(obj) > start and selects(obj)
         ]
@@ -157,21 +146,19 @@ class _Server:
             metadata["continue"] = _continue_token(revision, _key(page[-1]))
             if not request.query.get("labelSelector") and not request.query.get("fieldSelector"):
                 metadata["remainingItemCount"] = len(found) - len(page)
-        return json_answer(listed_as(target, page, metadata, form))
+        return json_answer(listed_as(target, page, metadata, request))
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
-        form = _form(request)
         kind, query = target.kind, request.query
+        wants_table(request.headers.get("Accept", ""))  # or refuses, before the answer begins
         initial = {"true": True, "false": False}.get(query.get("sendInitialEvents", ""))
-        if initial is not None and query.get("resourceVersionMatch") != "NotOlderThan":
-            raise _initial_events_need_match()
         wanted = watches.Wanted(
             kind,
             target.namespace,
             _selects(request, kind),
             _number(request, "resourceVersion"),
             initial,
-            query.get("allowWatchBookmarks") in ("true", "1"),
+            is_true(query.get("allowWatchBookmarks")),
             float(_number(request, "timeoutSeconds")),
         )
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -183,7 +170,7 @@ class _Server:
             async for event in events:
                 shown = event.object
                 if event.type != "ERROR":
-                    shown = shown_as(target, event.object, form, headed)
+                    shown = shown_as(target, event.object, request, headed)
                     headed = False
                 await response.write(f"{compact({'type': event.type, 'object': shown})}\n".encode())
         await response.write_eof()
@@ -198,7 +185,7 @@ class _Server:
         patched, created = self._writes.patch(
             target.kind, target.object_namespace, target.name, content_type, await request.read(), options
         )
-        return self._sent(request, target, patched, 201 if created else 200)
+        return _sent(request, target, patched, 201 if created else 200)
 
     async def _delete_all(self, request: web.Request, target: Target) -> web.Response:
         selects = _selects(request, target.kind)
@@ -208,11 +195,11 @@ class _Server:
             namespace, name = _key(obj)
             if self._store.get(target.kind.resource, namespace, name):  # not collected with one before it
                 self._writes.delete(target.kind, namespace, name, body, options)
-        return json_answer(listed_as(target, found, {"resourceVersion": str(self._store.revision)}, Form("")))
+        return json_answer(listed_as(target, found, {"resourceVersion": str(self._store.revision)}, request))
 
     async def _exec(self, request: web.Request, target: Target) -> web.StreamResponse:
         pod, query = self._found(target), request.query
-        container = _container(pod, query.get("container", ""))
+        container = container_of(pod, query.get("container", ""))
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise Refused(400, "BadRequest", "Upgrade request required")
         offered = request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(",")
@@ -228,7 +215,7 @@ class _Server:
 
     async def _log(self, request: web.Request, target: Target) -> web.Response:
         pod = self._found(target)
-        text = await self._pods.log(pod, _container(pod, request.query.get("container", "")))
+        text = await self._pods.log(pod, container_of(pod, request.query.get("container", "")))
         if "tailLines" in request.query:
             count = _number(request, "tailLines")
             text = b"".join(text.splitlines(keepends=True)[-count:]) if count else b""
@@ -236,21 +223,17 @@ class _Server:
             text = text[: _number(request, "limitBytes")]
         return web.Response(body=text, content_type="text/plain")
 
-    def _sent(self, request: web.Request, target: Target, obj: Json, code: int = 200) -> web.Response:
-        return json_answer(shown_as(target, obj, _form(request)), code)
+
+def _sent(request: web.Request, target: Target, obj: Json, code: int = 200) -> web.Response:
+    return json_answer(shown_as(target, obj, request), code)
 
 
 def _untargeted(request: web.Request) -> web.Response:
     if request.path == "/openapi/v2" and "protobuf" in request.headers.get("Accept", ""):
         # An empty document, which kubectl asks for to check a List: it then leaves the check to the server.
         return web.Response(body=b"", content_type="application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
-    aggregated = "as=APIGroupDiscoveryList" in request.headers.get("Accept", "")
-    told = discovery.document(request.path, aggregated)
-    if told is not None and request.method == "GET":
-        response = json_answer(told)
-        if told.get("kind") == "APIGroupDiscoveryList":
-            response.headers["Content-Type"] = discovery.AGGREGATED
-        return response
+    if request.method == "GET" and (told := discovery.document(request.path)) is not None:
+        return json_answer(told)
     if request.path in ("/healthz", "/livez", "/readyz"):
         return web.Response(text="ok")
     if request.path.startswith("/api/"):
@@ -265,19 +248,8 @@ def _number(request: web.Request, key: str) -> int:
     return int(text)
 
 
-def _form(request: web.Request) -> Form:
-    form = form_of(request.headers.get("Accept", ""))
-    if form is None:
-        ways = "application/json, application/json;stream=watch"
-        raise Refused(406, "NotAcceptable", f"406: Not Acceptable\n\nAvailable representations: {ways}")
-    return Form(form.shape, request.query.get("includeObject", form.include))
-
-
 def _selects(request: web.Request, kind: ServedKind) -> Selects:
-    try:
-        return selection(kind, request.query.get("labelSelector", ""), request.query.get("fieldSelector", ""))
-    except ValueError as error:
-        raise bad_request(str(error)) from error
+    return selection(kind, request.query.get("labelSelector", ""), request.query.get("fieldSelector", ""))
 
 
 def _options(request: web.Request, default_manager: bool = True) -> WriteOptions:
@@ -354,13 +326,6 @@ def _continued(token: str) -> tuple[int, tuple[str, str]]:
         raise bad_request("continue key is not valid") from error
 
 
-def _container(pod: Json, named: str) -> str:
-    try:
-        return container_of(pod, named)
-    except ValueError as error:
-        raise bad_request(str(error)) from error
-
-
 def _details(target: Target) -> Json:
     named = {"name": target.name} if target.name else {}
     group = {"group": target.kind.group} if target.kind.group else {}
@@ -376,24 +341,3 @@ def _unrecognized(kind: str, why: str) -> Refused:
 def _unknown_format(known: tuple[str, ...]) -> Refused:
     accepted = f"accepted media types include: {', '.join(known)}"
     return Refused(415, "UnsupportedMediaType", f"the body of the request was in an unknown format - {accepted}")
-
-
-def _too_large(asked: int, current: int) -> Refused:
-    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-    message = f"Timeout: Too large resource version: {asked}, current: {current}"
-    return Refused(504, "Timeout", message, {"causes": [cause], "retryAfterSeconds": 1})
-
-
-def _continue_too_old() -> Refused:
-    message = (
-        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-        "without the continue parameter."
-    )
-    return Refused(410, "Expired", message)
-
-
-def _initial_events_need_match() -> Refused:
-    field, why = "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-    message = f'ListOptions.meta.k8s.io "" is invalid: {field}: Forbidden: {why}'
-    cause = {"reason": "FieldValueForbidden", "message": f"Forbidden: {why}", "field": field}
-    return Refused(422, "Invalid", message, {"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]})

@@ -4,17 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.sandbox.api.refusals import Refused
 
 USER = "sandbox-admin"
-_EVERYBODYS: tuple[Json, ...] = (
-    {
-        "verbs": ["create"],
-        "apiGroups": ["authorization.k8s.io"],
-        "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
-    },
-    {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
-)
-"""Cluster role system:basic-user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,35 +51,13 @@ def forbidden(verb: str, group: str, resource: str, subresource: str, namespace:
 
 
 def access_review(rights: Rights, review: Json) -> Json:
-    """A SelfSubjectAccessReview with its status. Raises ValueError if it asks for nothing."""
+    """A SelfSubjectAccessReview with its status. Raises Refused if it asks for nothing."""
     spec = review.get("spec") or {}
     if asked := spec.get("resourceAttributes"):
         keys = ("verb", "group", "resource", "subresource", "namespace", "name")
         return review | {"status": {"allowed": rights.allows(*(str(asked.get(key, "")) for key in keys))}}
     if spec.get("nonResourceAttributes"):
         return review | {"status": {"allowed": True}}
-    raise ValueError("exactly one of nonResourceAttributes or resourceAttributes must be specified")
-
-
-def rules_review(rights: Rights, review: Json) -> Json:
-    """A SelfSubjectRulesReview with its status, which calls itself incomplete when it cannot tell what is denied."""
-    namespace = str((review.get("spec") or {}).get("namespace", ""))
-    resource_rules = [
-        {"verbs": list(rule.verbs), "apiGroups": list(rule.groups), "resources": list(rule.resources)}
-        | ({"resourceNames": list(rule.names)} if rule.names else {})
-        for rule in rights.allowed
-        if "*" in rule.namespaces or namespace in rule.namespaces
-    ]
-    status: Json = {
-        "resourceRules": [*resource_rules, *_EVERYBODYS],
-        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-        "incomplete": bool(rights.denied),
-    }
-    if rights.denied:
-        status["evaluationError"] = "some rights are denied"
-    return review | {"spec": {}, "status": status}
-
-
-def whoami(review: Json) -> Json:
-    """A SelfSubjectReview with its status."""
-    return review | {"status": {"userInfo": {"username": USER, "groups": ["system:masters", "system:authenticated"]}}}
+    why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+    details = {"group": "authorization.k8s.io", "kind": "SelfSubjectAccessReview"}
+    raise Refused(422, "Invalid", why, details)

@@ -7,27 +7,20 @@ from typing import Any
 
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api.kinds import ServedKind
+from kubectl_extsvc.sandbox.api.refusals import bad_request
 
 Selects = Callable[[Json], bool]
 
 _FIELDS: dict[str, tuple[str, ...]] = {
     "events": (
-        "involvedObject.apiVersion", "involvedObject.fieldPath", "involvedObject.kind", "involvedObject.name",
-        "involvedObject.namespace", "involvedObject.resourceVersion", "involvedObject.uid", "reason",
-        "reportingComponent", "source", "type",
+        "involvedObject.kind", "involvedObject.name", "involvedObject.namespace", "involvedObject.uid", "reason",
+        "type",
     ),
-    "jobs.batch": ("status.successful",),
     "namespaces": ("status.phase",),
-    "nodes": ("spec.unschedulable",),
-    "pods": (
-        "spec.hostNetwork", "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
-        "status.nominatedNodeName", "status.phase", "status.podIP",
-    ),
-    "replicasets.apps": ("status.replicas",),
-    "secrets": ("type",),
+    "pods": ("spec.nodeName", "spec.serviceAccountName", "status.phase", "status.podIP"),
     "services": ("spec.clusterIP", "spec.type"),
 }  # fmt: skip
-"""Selectable fields besides metadata.name and metadata.namespace (pkg/apis/core/v1/conversion.go and its like)."""
+"""Selectable fields besides metadata.name and metadata.namespace (pkg/apis/core/v1/conversion.go), not the rare."""
 
 _KEY = r"[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?"
 _SET = re.compile(rf"({_KEY})\s+(in|notin)\s*\(([^()]*)\)")
@@ -49,7 +42,7 @@ class _Requirement:
 
 
 def selection(kind: ServedKind, label_selector: str, field_selector: str) -> Selects:
-    """Whether an object of a kind is selected. Raises ValueError with the server's words if that cannot be read."""
+    """Whether an object of a kind is selected. Raises Refused if that cannot be read."""
     labels = [_label_requirement(text) for text in re.split(r",(?![^(]*\))", label_selector) if text.strip()]
     fields = [_field_requirement(kind, text) for text in field_selector.split(",") if text.strip()]
     if not labels and not fields:
@@ -75,16 +68,16 @@ def _label_requirement(text: str) -> _Requirement:
     if match := _EXISTENCE.fullmatch(text):
         return _Requirement(match[2], None, not match[1])
     found = re.sub(rf"^!?\s*{_KEY}\s*", "", text).split(" ")[0]
-    raise ValueError(f"unable to parse requirement: found '{found}', expected: in, notin, =, ==, !=, gt, lt")
+    raise bad_request(f"unable to parse requirement: found '{found}', expected: in, notin, =, ==, !=, gt, lt")
 
 
 def _field_requirement(kind: ServedKind, text: str) -> _Requirement:
     match = re.fullmatch(r"([^=!]*)(==|=|!=)(.*)", text.strip())
     if not match:
-        raise ValueError(f"invalid selector: '{text}'; can't understand '{text}'")
+        raise bad_request(f"invalid selector: '{text}'; can't understand '{text}'")
     key, operator, value = match.groups()
     if key not in ("metadata.name", "metadata.namespace", *_FIELDS.get(kind.resource, ())):
-        raise ValueError(f"field label not supported: {key}")
+        raise bad_request(f"field label not supported: {key}")
     return _Requirement(key, frozenset({value}), operator != "!=")
 
 
@@ -92,4 +85,4 @@ def _field(obj: Json, path: str) -> str:
     found: Any = obj
     for key in path.split("."):
         found = (found.get(key) if isinstance(found, dict) else None) or ""
-    return str(found).lower() if isinstance(found, bool) else str(found)
+    return str(found)

@@ -6,7 +6,7 @@ its CustomResourceDefinitions (istio/api kubernetes/customresourcedefinitions.ge
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from kubectl_extsvc.model.resources import Json
@@ -52,15 +52,9 @@ def _definition(kind: ServedKind, column: str) -> Json:
 
 def age(timestamp: str | None, now: datetime) -> str:
     """Since an RFC 3339 time, in kubectl's short form (apimachinery util/duration, HumanDuration)."""
-    return _duration(_time(timestamp), now) if timestamp else UNKNOWN
-
-
-def _time(timestamp: str) -> datetime:
-    return datetime.fromisoformat(timestamp).astimezone(UTC)
-
-
-def _duration(start: datetime, end: datetime) -> str:
-    seconds = int((end - start).total_seconds())
+    if not timestamp:
+        return UNKNOWN
+    seconds = int((now - datetime.fromisoformat(timestamp)).total_seconds())
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
 
     def two(big: int, unit: str, small: int, small_unit: str) -> str:
@@ -114,8 +108,7 @@ def _service(obj: Json, now: datetime) -> Cells:
     if type_ == "ExternalName":
         external = [spec.get("externalName", "")]
     elif type_ == "LoadBalancer":
-        ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-        external = [one.get("ip") or one.get("hostname") for one in ingress] + external or ["<pending>"]
+        external = external or ["<pending>"]
     addresses = spec.get("clusterIPs") or [spec.get("clusterIP") or NONE]
     ports = [
         f"{port['port']}{':' + str(port['nodePort']) if port.get('nodePort') else ''}/{port.get('protocol', 'TCP')}"
@@ -146,30 +139,16 @@ def _endpoint_slice(obj: Json, now: datetime) -> Cells:
 
 
 def _pod(obj: Json, now: datetime) -> Cells:
+    """Pods run from their first moment on, see controllers."""
     spec, status = obj["spec"], obj.get("status") or {}
     sidecars = {one["name"] for one in spec.get("initContainers") or [] if one.get("restartPolicy") == "Always"}
     init_statuses = [one for one in status.get("initContainerStatuses") or [] if one["name"] in sidecars]
-    statuses = status.get("containerStatuses") or []
-    reason = status.get("reason") or status.get("phase") or "Pending"
-    for one in reversed(statuses):
-        state = one.get("state") or {}
-        ended = state.get("terminated") or {}
-        told = (state.get("waiting") or {}).get("reason") or ended.get("reason")
-        reason = told or (f"ExitCode:{ended.get('exitCode', 0)}" if ended else reason)
-    if reason == "Completed" and any("running" in one.get("state", {}) for one in statuses):
-        reason = "Running"
-    if obj["metadata"].get("deletionTimestamp") and status.get("phase") not in ("Failed", "Succeeded"):
-        reason = "Terminating"
-    both = [*init_statuses, *statuses]
-    ready = sum(bool(one.get("ready")) and "running" in one.get("state", {"running": {}}) for one in both)
-    gates = spec.get("readinessGates") or []
-    conditions = {one["type"]: one["status"] for one in status.get("conditions") or []}
-    open_gates = sum(conditions.get(gate["conditionType"]) == "True" for gate in gates)
+    both = [*init_statuses, *(status.get("containerStatuses") or [])]
+    state = "Terminating" if obj["metadata"].get("deletionTimestamp") else status.get("phase", "Pending")
     return [
-        _name(obj), f"{ready}/{len(spec['containers']) + len(sidecars)}", reason,
-        str(sum(one.get("restartCount", 0) for one in both)), _age(obj, now), status.get("podIP") or NONE,
-        spec.get("nodeName") or NONE, status.get("nominatedNodeName") or NONE,
-        f"{open_gates}/{len(gates)}" if gates else NONE,
+        _name(obj), f"{sum(one['ready'] for one in both)}/{len(spec['containers']) + len(sidecars)}", state,
+        str(sum(one["restartCount"] for one in both)), _age(obj, now), status.get("podIP") or NONE,
+        spec.get("nodeName") or NONE, NONE, NONE,
     ]  # fmt: skip
 
 
@@ -178,85 +157,27 @@ def _template(obj: Json) -> Cells:
     return [",".join(one["name"] for one in containers), ",".join(one.get("image", "") for one in containers)]
 
 
-def _workload(obj: Json) -> tuple[Json, Json]:
-    return obj["spec"], obj.get("status") or {}
-
-
 def _deployment(obj: Json, now: datetime) -> Cells:
-    spec, status = _workload(obj)
+    spec, status = obj["spec"], obj.get("status") or {}
     return [
-        _name(obj), f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)}", status.get("updatedReplicas", 0),
+        _name(obj), f"{status.get('readyReplicas', 0)}/{spec['replicas']}", status.get("updatedReplicas", 0),
         status.get("availableReplicas", 0), _age(obj, now), *_template(obj), _selector(spec.get("selector")),
     ]  # fmt: skip
 
 
 def _replica_set(obj: Json, now: datetime) -> Cells:
-    spec, status = _workload(obj)
+    spec, status = obj["spec"], obj.get("status") or {}
     return [
-        _name(obj), spec.get("replicas", 1), status.get("replicas", 0), status.get("readyReplicas", 0), _age(obj, now),
+        _name(obj), spec["replicas"], status.get("replicas", 0), status.get("readyReplicas", 0), _age(obj, now),
         *_template(obj), _selector(spec.get("selector")),
     ]  # fmt: skip
 
 
-def _stateful_set(obj: Json, now: datetime) -> Cells:
-    spec, status = _workload(obj)
-    return [_name(obj), f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)}", _age(obj, now), *_template(obj)]
-
-
-def _daemon_set(obj: Json, now: datetime) -> Cells:
-    spec, status = _workload(obj)
-    counts = (
-        "desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled", "numberAvailable",
-    )  # fmt: skip
-    nodes = _pairs(spec["template"]["spec"].get("nodeSelector"))
-    numbers = [status.get(key, 0) for key in counts]
-    return [_name(obj), *numbers, nodes, _age(obj, now), *_template(obj), _selector(spec.get("selector"))]
-
-
-def _job(obj: Json, now: datetime) -> Cells:
-    spec, status = _workload(obj)
-    reached = [one["type"] for one in status.get("conditions") or [] if one["status"] == "True"]
-    order = ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet")
-    state = next((one for one in order if one in reached), "Running")
-    if obj["metadata"].get("deletionTimestamp") and state not in ("Complete", "Failed"):
-        state = "Terminating"
-    started, completed = status.get("startTime"), status.get("completionTime")
-    duration = _duration(_time(started), _time(completed) if completed else now) if started else ""
-    done = f"{status.get('succeeded', 0)}/{spec.get('completions', 1)}"
-    return [_name(obj), state, done, duration, _age(obj, now), *_template(obj), _selector(spec.get("selector"))]
-
-
-def _node(obj: Json, now: datetime) -> Cells:
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
-    ready = {one["type"]: one["status"] for one in status.get("conditions") or []}.get("Ready")
-    state = {"True": "Ready", None: "Unknown"}.get(ready, "NotReady")
-    state += ",SchedulingDisabled" if spec.get("unschedulable") else ""
-    prefix = "node-role.kubernetes.io/"
-    roles = sorted(key.removeprefix(prefix) for key in obj["metadata"].get("labels") or {} if key.startswith(prefix))
-    addresses = {one["type"]: one["address"] for one in status.get("addresses") or []}
-    info = status.get("nodeInfo") or {}
-    return [
-        _name(obj), state, ",".join(roles) or NONE, _age(obj, now), info.get("kubeletVersion", ""),
-        addresses.get("InternalIP", NONE), addresses.get("ExternalIP", NONE), info.get("osImage") or UNKNOWN,
-        info.get("kernelVersion") or UNKNOWN, info.get("containerRuntimeVersion") or UNKNOWN,
-    ]  # fmt: skip
-
-
 def _event(obj: Json, now: datetime) -> Cells:
-    first = age(obj.get("firstTimestamp") or obj.get("eventTime"), now)
-    series = obj.get("series") or {}
-    last = age(series.get("lastObservedTime") or obj.get("lastTimestamp"), now)
     about = obj.get("involvedObject") or {}
-    subject = about.get("kind", "").lower() + (f"/{about['name']}" if about.get("name") else "")
-    source = obj.get("source") or {}
-    names = (source.get("component"), source.get("host"))
-    if not source.get("component"):
-        names = (obj.get("reportingComponent"), obj.get("reportingInstance"))
-    return [
-        first if last == UNKNOWN else last, obj.get("type", ""), obj.get("reason", ""), subject,
-        about.get("fieldPath", ""), ", ".join(name for name in names if name), obj.get("message", "").strip(), first,
-        series.get("count") or obj.get("count") or 1, _name(obj),
-    ]  # fmt: skip
+    seen = age(obj.get("lastTimestamp") or obj.get("eventTime"), now)
+    subject = f"{about.get('kind', '').lower()}/{about.get('name', '')}"
+    return [seen, obj.get("type", ""), obj.get("reason", ""), subject, obj.get("message", "").strip()]
 
 
 def _namespace(obj: Json, now: datetime) -> Cells:
@@ -302,19 +223,12 @@ _PLAIN = ("Name,Age", _plain)
 _OF_TEMPLATE = "+Containers,+Images,+Selector"
 _TABLES: dict[str, tuple[str, Callable[[Json, datetime], Cells]]] = {
     "configmaps": ("Name,Data,Age", _config_map),
-    "daemonsets.apps": (
-        f"Name,#Desired,#Current,#Ready,#Up-to-date,#Available,Node Selector,Age,{_OF_TEMPLATE}", _daemon_set,
-    ),
     "deployments.apps": (f"Name,Ready,Up-to-date,Available,Age,{_OF_TEMPLATE}", _deployment),
     "destinationrules.networking.istio.io": ("Name,Host,Age", _of_spec("host")),
     "endpoints": ("Name,Endpoints,Age", _endpoints),
     "endpointslices.discovery.k8s.io": ("Name,AddressType,Ports,Endpoints,Age", _endpoint_slice),
-    "events": ("Last Seen,Type,Reason,Object,+Subobject,+Source,Message,+First Seen,+Count,+Name", _event),
-    "jobs.batch": (f"Name,Status,Completions,Duration,Age,{_OF_TEMPLATE}", _job),
+    "events": ("Last Seen,Type,Reason,Object,Message", _event),
     "namespaces": ("Name,Status,Age", _namespace),
-    "nodes": (
-        "Name,Status,Roles,Age,Version,+Internal-IP,+External-IP,+OS-Image,+Kernel-Version,+Container-Runtime", _node,
-    ),
     "peerauthentications.security.istio.io": ("Name,Mode,Age", _of_spec("mtls.mode")),
     "pods": ("Name,Ready,Status,Restarts,Age,+IP,+Node,+Nominated Node,+Readiness Gates", _pod),
     "replicasets.apps": (f"Name,#Desired,#Current,#Ready,Age,{_OF_TEMPLATE}", _replica_set),
@@ -324,7 +238,6 @@ _TABLES: dict[str, tuple[str, Callable[[Json, datetime], Cells]]] = {
         "Name,Hosts,Location,Resolution,Age", _of_spec("hosts", "location", "resolution"),
     ),
     "services": ("Name,Type,Cluster-IP,External-IP,Port(s),Age,+Selector", _service),
-    "statefulsets.apps": ("Name,Ready,Age,+Containers,+Images", _stateful_set),
     "virtualservices.networking.istio.io": ("Name,Gateways,Hosts,Age", _of_spec("gateways", "hosts")),
     "workloadentries.networking.istio.io": ("Name,Age,Address", _workload_entry),
 }  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api.kinds import ServedKind
+from kubectl_extsvc.sandbox.api.refusals import Refused
 from kubectl_extsvc.sandbox.api.selectors import Selects
 from kubectl_extsvc.sandbox.api.store import Change, ChangeType, Gone, Store
 
@@ -49,7 +50,7 @@ async def events(store: Store, wanted: Wanted) -> AsyncGenerator[Event]:
     try:
         first = _first_events(store, wanted)
     except Gone as gone:
-        yield Event("ERROR", _expired(str(gone)))
+        yield Event("ERROR", Refused(410, "Expired", str(gone)).status())
         return
     changes: asyncio.Queue[Change] = asyncio.Queue()
 
@@ -111,15 +112,3 @@ def _event(change: Change, wanted: Wanted) -> Event | None:
 def _bookmark(store: Store, kind: ServedKind, annotations: dict[str, str] | None = None) -> Event:
     metadata: Json = {"resourceVersion": str(store.revision)} | ({"annotations": annotations} if annotations else {})
     return Event("BOOKMARK", {"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata})
-
-
-def _expired(message: str) -> Json:
-    return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": message,
-        "reason": "Expired",
-        "code": 410,
-    }

@@ -11,11 +11,11 @@ import yaml
 
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api import addresses, admission
-from kubectl_extsvc.sandbox.api.controllers import MANAGER, Controllers
+from kubectl_extsvc.sandbox.api.controllers import LETTERS, MANAGER, Controllers, time_now
 from kubectl_extsvc.sandbox.api.field_ownership import after_apply, after_update, apply_config
 from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE, ServedKind
 from kubectl_extsvc.sandbox.api.patches import json_patch, merge_patch, strategic_merge
-from kubectl_extsvc.sandbox.api.pod_admission import admitted_pod, wants_sidecar, with_sidecar
+from kubectl_extsvc.sandbox.api.pod_admission import admitted_pod
 from kubectl_extsvc.sandbox.api.refusals import (
     Refused,
     already_exists,
@@ -26,12 +26,11 @@ from kubectl_extsvc.sandbox.api.refusals import (
     not_found,
 )
 from kubectl_extsvc.sandbox.api.store import Store
+from kubectl_extsvc.sandbox.api.unknown_fields import check_declared, without_unknown
 
 __all__ = ["Refused", "WriteOptions", "Writes"]
 
 APPLY = "application/apply-patch+yaml"
-_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
-"""Letters of generated names (apimachinery pkg/util/rand)."""
 _BORN_BY_UPDATE = ("services", "endpoints", "events")
 """Kinds that a PUT makes if they are not there (AllowCreateOnUpdate)."""
 _WITHOUT_GENERATION = frozenset(
@@ -61,12 +60,13 @@ class Writes:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._cluster_ips = addresses.cluster_ips(store)
-        self._controllers = Controllers(store, self._made, self._kept)
+        self._controllers = Controllers(store, self._made, self._put)
 
     def create(self, kind: ServedKind, namespace: str, body: Json, options: WriteOptions) -> Json:
         """The new object. metadata.generateName gives it a name if it has none."""
         if (body.get("metadata") or {}).get("resourceVersion") and not options.dry_run:
             raise Refused(500, "", "resourceVersion should not be set on objects to be created")
+        body = without_unknown(kind, body, options.field_validation)
         obj = self._new(kind, namespace, body, options.field_manager)
         return self._stored(kind, None, obj, options)
 
@@ -85,7 +85,7 @@ class Writes:
             place = f"/registry/{kind.plural}/{namespace}/{name}"
             told = f"StorageError: invalid object, Code: 4, Key: {place}, ResourceVersion: 0, AdditionalErrorMsg: {why}"
             raise conflict(kind, name, told)
-        return self._changed(kind, old, body, options)
+        return self._changed(kind, old, without_unknown(kind, body, options.field_validation), options)
 
     def patch(
         self, kind: ServedKind, namespace: str, name: str, content_type: str, patch: bytes, options: WriteOptions
@@ -112,7 +112,7 @@ class Writes:
         else:
             body = merge_patch(old, wanted)
         _check_identity(kind, namespace, name, body)
-        return self._changed(kind, old, body, options), False
+        return self._changed(kind, old, without_unknown(kind, body), options), False
 
     def delete(self, kind: ServedKind, namespace: str, name: str, body: Json, options: WriteOptions) -> Json:
         """What the API answers: the object, or a Status. body is a DeleteOptions or empty."""
@@ -158,10 +158,10 @@ class Writes:
         metadata, manager = config["metadata"], options.field_manager
         if metadata.get("managedFields"):
             raise bad_request("metadata.managedFields must be nil")
+        check_declared(kind, namespace, config)
         api_version = config["apiVersion"]
         live = self.store.get(kind.resource, namespace, name)
-        if "status" in kind.subresources:
-            config.pop("status", None)
+        config.pop("status", None)
         if live is None:
             if metadata.get("uid"):
                 wanted = f"the provided object specified uid {metadata['uid']}"
@@ -170,31 +170,30 @@ class Writes:
             config = admission.decoded(kind, config)
             _, states = apply_config(kind, None, config, manager, options.force)
             obj = self._new(kind, namespace, config, "")
-            fields = after_apply(kind, None, obj, states, manager, _now(), api_version)
+            fields = after_apply(kind, None, obj, states, manager, time_now(), api_version)
             obj = {**obj, "metadata": {**obj["metadata"], "managedFields": fields}}
             return self._stored(kind, None, obj, options), True
         merged, states = apply_config(kind, live, config, manager, options.force)
         obj = self._next(kind, live, merged)
-        fields = after_apply(kind, live, obj, states, manager, _now(), api_version)
+        fields = after_apply(kind, live, obj, states, manager, time_now(), api_version)
         obj = {**obj, "metadata": {**obj["metadata"], "managedFields": fields}}
         return self._stored(kind, live, obj, options), False
 
     def _changed(self, kind: ServedKind, old: Json, body: Json, options: WriteOptions) -> Json:
         obj = self._next(kind, old, body)
-        fields = after_update(kind, old, obj, options.field_manager, _now())
+        fields = after_update(kind, old, obj, options.field_manager, time_now())
         return self._stored(kind, old, {**obj, "metadata": _with_fields(obj["metadata"], fields)}, options)
 
     def _new(self, kind: ServedKind, namespace: str, body: Json, manager: str) -> Json:
         """An object of a request to make one: named, completed, owned by manager if there is one."""
         self._check_namespace(kind, namespace, (body.get("metadata") or {}).get("name", ""))
         obj = admission.decoded(kind, body)
-        if "status" in kind.subresources:
-            obj = {key: value for key, value in obj.items() if key != "status"}
-        metadata = {**obj["metadata"], "uid": str(uuid.uuid4()), "creationTimestamp": _now()}
+        obj = {key: value for key, value in obj.items() if key != "status"}
+        metadata = {**obj["metadata"], "uid": str(uuid.uuid4()), "creationTimestamp": time_now()}
         if kind.namespaced:
             metadata["namespace"] = namespace
         if not metadata.get("name") and metadata.get("generateName"):
-            metadata["name"] = metadata["generateName"][:58] + "".join(secrets.choice(_SUFFIX) for _ in range(5))
+            metadata["name"] = metadata["generateName"][:58] + "".join(secrets.choice(LETTERS) for _ in range(5))
         for key in ("resourceVersion", "managedFields", "deletionTimestamp", "generation"):
             metadata.pop(key, None)
         if kind.resource not in _WITHOUT_GENERATION:
@@ -206,17 +205,10 @@ class Writes:
             obj = {**obj, "metadata": _with_fields(obj["metadata"], fields)}
         if kind.kind == "Job":
             return _named_job(obj)
-        return self._admitted_pod(obj, namespace) if kind.kind == "Pod" and obj["spec"].get("containers") else obj
-
-    def _admitted_pod(self, pod: Json, namespace: str) -> Json:
-        labels = (self.store.get("namespaces", "", namespace) or {"metadata": {}})["metadata"].get("labels") or {}
-        if wants_sidecar(pod, labels):
-            metadata = pod["metadata"]
-            owner = next((o["name"] for o in metadata.get("ownerReferences") or ()), metadata.get("name", ""))
-            template_hash = (metadata.get("labels") or {}).get("pod-template-hash", "")
-            pod = with_sidecar(pod, namespace, owner.removesuffix(f"-{template_hash}"))
-            pod = admission.with_defaults(BY_RESOURCE["pods"], pod, None)
-        return admitted_pod(pod)
+        if kind.kind == "Pod" and obj["spec"].get("containers"):
+            labels = (self.store.get("namespaces", "", namespace) or {"metadata": {}})["metadata"].get("labels") or {}
+            return admitted_pod(obj, labels)
+        return obj
 
     def _next(self, kind: ServedKind, old: Json, body: Json) -> Json:
         """An object of a request to change one: what a request cannot change is the old one's."""
@@ -230,10 +222,9 @@ class Writes:
         metadata.update({key: before[key] for key in kept if key in before})
         metadata.setdefault("uid", before["uid"])
         obj = {**obj, "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": metadata}
-        if "status" in kind.subresources:
-            obj.pop("status", None)
-            if "status" in old:
-                obj["status"] = old["status"]
+        obj.pop("status", None)
+        if "status" in old:
+            obj["status"] = old["status"]
         return admission.with_defaults(kind, obj, old)
 
     def _stored(self, kind: ServedKind, old: Json | None, obj: Json, options: WriteOptions) -> Json:
@@ -248,22 +239,22 @@ class Writes:
             raise invalid(kind, name, found)
         if kind.custom:
             admission.check_with_istiod(kind, obj)
+        if kind.kind == "Service":  # the address is taken from the rest before the server looks whether it exists
+            obj = addresses.give_cluster_ip(obj, old, self._cluster_ips, dry_run=options.dry_run)
         if old is None and self.store.get(kind.resource, obj["metadata"].get("namespace", ""), name) is not None:
             raise already_exists(kind, name)
-        if kind.kind == "Service":
-            obj = addresses.give_cluster_ip(obj, old, self._cluster_ips, dry_run=options.dry_run)
         if options.dry_run:
             return obj
         stored = self._put(kind, old, obj)
         self._controllers.settle()
         return stored
 
-    def _put(self, kind: ServedKind, old: Json | None, obj: Json, *, of_status: bool = False) -> Json:
+    def _put(self, kind: ServedKind, old: Json | None, obj: Json) -> Json:
         if old is not None:
             if obj == old:
                 return old
             metadata = obj["metadata"]
-            if "generation" in metadata and not of_status and _specified(kind, obj) != _specified(kind, old):
+            if "generation" in metadata and _specified(kind, obj) != _specified(kind, old):
                 obj = {**obj, "metadata": {**metadata, "generation": metadata["generation"] + 1}}
             if metadata.get("deletionTimestamp") and not metadata.get("finalizers") and kind.kind != "Namespace":
                 self.store.remove(kind.resource, metadata.get("namespace", ""), metadata["name"])
@@ -275,12 +266,6 @@ class Writes:
         obj = self._new(kind, namespace, body, MANAGER)
         if not admission.causes(kind, obj, None):
             self._put(kind, None, obj)
-
-    def _kept(self, kind: ServedKind, old: Json, new: Json, manager: str, subresource: str) -> None:
-        """A controller's update."""
-        fields = after_update(kind, old, new, manager, _now(), subresource=subresource)
-        obj = {**new, "metadata": _with_fields(new["metadata"], fields)}
-        self._put(kind, old, obj, of_status=subresource == "status")
 
     def _check_namespace(self, kind: ServedKind, namespace: str, name: str) -> None:
         if not kind.namespaced:
@@ -296,10 +281,6 @@ class Writes:
             raise Refused(403, "Forbidden", f'{kind.resource} "{name}" is forbidden: {why}', details)
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _with_fields(metadata: Json, fields: list[Json]) -> Json:
     rest = {key: value for key, value in metadata.items() if key != "managedFields"}
     return {**rest, "managedFields": fields} if fields else rest
@@ -313,16 +294,9 @@ def _specified(kind: ServedKind, obj: Json) -> Json:
 
 
 def _parsed(patch: bytes) -> Any:
-    # Fixtures write merge patches as YAML too; what JSON is, is parsed the quick way.
     try:
         return json.loads(patch)
     except ValueError:
-        try:
-            found = yaml.safe_load(patch)
-        except yaml.YAMLError:
-            found = None
-        if isinstance(found, dict):
-            return found
         raise bad_request("error decoding patch: unexpected end of JSON input") from None
 
 
@@ -393,16 +367,9 @@ def _marked(kind: ServedKind, old: Json, grace: int, finalizers: list[str]) -> J
 
 def _named_job(job: Json) -> Json:
     """A Job with the labels by which it finds its pods (registry/batch/job/strategy.go)."""
-    uid, name, spec = job["metadata"]["uid"], job["metadata"]["name"], job["spec"]
-    labels = {
-        "batch.kubernetes.io/controller-uid": uid,
-        "batch.kubernetes.io/job-name": name,
-        "controller-uid": uid,
-        "job-name": name,
-    }
-    template = spec["template"]
+    selector = {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+    labels = {**selector, "batch.kubernetes.io/job-name": job["metadata"].get("name", "")}
+    template = job["spec"]["template"]
     metadata = template.get("metadata") or {}
-    of_pod = {**template, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}}
-    selector = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-    whole = {**job["metadata"], "labels": {**(job["metadata"].get("labels") or {}), **labels}}
-    return {**job, "metadata": whole, "spec": {**spec, "selector": selector, "template": of_pod}}
+    labelled = {**template, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}}
+    return {**job, "spec": {**job["spec"], "selector": {"matchLabels": selector}, "template": labelled}}

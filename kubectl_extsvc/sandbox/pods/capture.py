@@ -11,22 +11,22 @@ import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from kubectl_extsvc.sandbox.outside.network import LOOPBACK, Pair
 
 _SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 _VERSION_2_PROXY = 0x21
-_TCP_OVER_IPV4, _TCP_OVER_IPV6 = 0x11, 0x21
+_TCP_OVER_IPV4 = 0x11
 _CHUNK = 65536
 
 
 def proxy_header(source: Pair, destination: Pair) -> bytes:
     """The PROXY protocol v2 header of a captured connection."""
-    family, source_bytes, destination_bytes = _addresses(source[0], destination[0])
-    body = source_bytes + destination_bytes + struct.pack("!HH", source[1], destination[1])
-    return _SIGNATURE + struct.pack("!BBH", _VERSION_2_PROXY, family, len(body)) + body
+    body = (
+        socket.inet_aton(source[0]) + socket.inet_aton(destination[0]) + struct.pack("!HH", source[1], destination[1])
+    )
+    return _SIGNATURE + struct.pack("!BBH", _VERSION_2_PROXY, _TCP_OVER_IPV4, len(body)) + body
 
 
 @contextlib.asynccontextmanager
@@ -88,14 +88,3 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
-
-
-def _addresses(source: str, destination: str) -> tuple[int, bytes, bytes]:
-    one, other = ip_address(source), ip_address(destination)
-    if isinstance(one, IPv4Address) and isinstance(other, IPv4Address):
-        return _TCP_OVER_IPV4, one.packed, other.packed
-    return _TCP_OVER_IPV6, _as_ipv6(one).packed, _as_ipv6(other).packed
-
-
-def _as_ipv6(address: IPv4Address | IPv6Address) -> IPv6Address:
-    return address if isinstance(address, IPv6Address) else IPv6Address(f"::ffff:{address}")

@@ -18,7 +18,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
 
 import anyio
 
@@ -34,7 +34,6 @@ from kubectl_extsvc.sandbox.pods.curl_options import (
     Block,
     CurlRefused,
     Option,
-    asks_for_help,
     blocks,
     config_text,
     reads_config,
@@ -45,18 +44,16 @@ STDOUT, STDERR = 1, 2
 CA_IN_POD = "/etc/ssl/certs/ca-certificates.crt"
 
 
-class Standpoint(Protocol):
+@dataclass(frozen=True, slots=True)
+class Standpoint:
     """Where curl runs."""
 
     pod_ip: str
-
-    def addresses(self, host: str) -> Sequence[str]:
-        """What a host resolves to there; an address is its own answer."""
-        ...
-
-    async def local_port(self, addresses: Sequence[str], port: int, turn: int) -> tuple[str, int]:
-        """The address that curl reaches, and the loopback port where it is. Another turn may be another endpoint."""
-        ...
+    addresses: Callable[[str], Sequence[str]]
+    """What a host resolves to there; an address is its own answer."""
+    local_port: Callable[[Sequence[str], int, int], Awaitable[tuple[str, int]]]
+    """(addresses, port, turn) → the address that curl reaches, and the loopback port where it is. Another turn may be
+    another endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,6 @@ class Run:
     """By block."""
     unresolved: list[str] = field(default_factory=list)
     """Names, by their place in stand-ins."""
-    asks_connect_to: bool = False
 
 
 _HOST = r"\[[^\]]*\]|[^:\[\]]*"
@@ -99,8 +95,8 @@ async def run_curl(
     words: Sequence[str], stdin: AsyncIterator[bytes] | None, standpoint: Standpoint, write: Write
 ) -> int:
     """Run curl with these arguments; gives its exit code. The host must have curl (see available)."""
-    if shown := asks_for_help(words):
-        return await _run_on_host([shown], b"", _copied(STDOUT, write), _copied(STDERR, write))
+    if words[:1] in (["--version"], ["-V"]):
+        return await _run_on_host(words[:1], b"", partial(write, STDOUT), partial(write, STDERR))
     config = ""
     if reads_config(words) and stdin is not None:
         config = b"".join([chunk async for chunk in stdin]).decode(errors="surrogateescape")
@@ -110,7 +106,6 @@ async def run_curl(
         await write(STDERR, f"{refusal}\n".encode(errors="surrogateescape"))
         return FAILED_INIT
     run = Run(f"~{secrets.token_hex(12)}~", standpoint.pod_ip)
-    run.asks_connect_to = any(option.name == CONNECT_TO for block in every for option in block)
     parallel = any(option.name == "parallel" for block in every for option in block)
     led = [await _led(block, place if parallel else 0, standpoint, run) for place, block in enumerate(every)]
     text = config_text(led).encode(errors="surrogateescape")
@@ -149,7 +144,7 @@ async def _led(block: Block, turn: int, standpoint: Standpoint, run: Run) -> Blo
     for option in block:
         if option.name == WRITE_OUT and option.value is not None:
             led.append(Option(WRITE_OUT, marked(option.value, run.token, place)))
-        elif option.name not in (CONNECT_TO, RESOLVE, "cacert"):
+        elif option.name not in (CONNECT_TO, RESOLVE):
             led.append(option)
     return (
         Option("proto", "=http,https"),
@@ -186,7 +181,8 @@ def _dialled_as(host: str, port: int, block: Block, standpoint: Standpoint) -> t
     for option in block:
         given = _RESOLVE_VALUE.fullmatch(option.value or "") if option.name == RESOLVE else None
         if given and given[1].lower() in ("*", name.lower()) and given[2] == str(dialled_port):
-            return name, dialled_port, [address.strip("[]") for address in given[3].split(",")]
+            addresses = [address.strip("[]") for address in given[3].split(",")]
+            return name, dialled_port, [address for address in addresses if is_address(address)]
     return name, dialled_port, standpoint.addresses(name.strip("[]"))
 
 
@@ -199,7 +195,7 @@ def _stand_in(name: str, run: Run) -> str:
 # --- what it says ----------------------------------------------------------------------------------------------------
 
 _VARIABLE = re.compile(r"%%|%\{(\w+)\}")
-_MARKED = ("remote_ip", "remote_port", "local_ip", "errormsg", "json")
+_MARKED = ("remote_ip", "remote_port", "errormsg", "json")
 
 
 def marked(write_out: str, token: str, place: int) -> str:
@@ -271,8 +267,6 @@ def _unmarked(text: str, run: Run, words: "_Words") -> bytes:
             dialled = _meant(of_block, int(port or 0), "")
             address, port = (dialled.address, str(dialled.port)) if dialled else (address, port)
             said = address if name == "remote_ip" else port
-        case "local_ip":
-            said = run.pod_ip if content == LOOPBACK else content
         case "errormsg":
             said = words.translated(content, of_block)
         case _:
@@ -300,8 +294,9 @@ def _meant(every: Iterable[Dialled], local_port: int, text: str) -> Dialled | No
 _JSON_ERROR = re.compile(r'"errormsg":\s*"(?:[^"\\]|\\.)*"')
 _JSON_REMOTE_PORT = re.compile(r'"remote_port":\s*(\d+)')
 _STAND_IN = re.compile(r"unresolved-(\d+)-x{64}")
-_OF_OUR_OPTIONS = re.compile(r"\* (Added \S+ to DNS cache|Hostname \S+ was found in DNS cache|RESOLVE )")
-_OF_CONNECT_TO = re.compile(r"\* Connecting to (hostname|port): ")
+_OF_OUR_OPTIONS = re.compile(
+    r"\* (Added \S+ to DNS cache|Hostname \S+ was found in DNS cache|RESOLVE |Connecting to (hostname|port): )"
+)
 _PORT = re.compile(r"(?:port:? |:)(\d+)\b")
 
 
@@ -319,8 +314,6 @@ class _Words:
             return line
         translated = self.translated(line, self._every)
         ours = _OF_OUR_OPTIONS.search(line)
-        if not ours and not self._run.asks_connect_to:
-            ours = _OF_CONNECT_TO.search(line)
         # What stands before may be of the progress meter.
         return line[: ours.start()] if ours else translated
 
@@ -349,7 +342,7 @@ async def _run_on_host(
     err: Callable[[bytes], Awaitable[None]],
 ) -> int:
     # No proxies, no ~/.curlrc, nothing of the user's; -q counts as the first argument only.
-    environment = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "LC_CTYPE") if name in os.environ}
+    environment = {"PATH": os.environ.get("PATH", os.defpath)}
     process = await asyncio.create_subprocess_exec(
         "curl", "-q", *words, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, start_new_session=True
     )
@@ -374,8 +367,7 @@ async def _feed(process: Process, stdin: bytes) -> None:
     with suppress(OSError):
         process.stdin.write(stdin)
         await process.stdin.drain()
-    process.stdin.close()
-    with suppress(OSError):
+        process.stdin.close()
         await process.stdin.wait_closed()
 
 
@@ -383,11 +375,3 @@ async def _pass(stream: asyncio.StreamReader, take: Callable[[bytes], Awaitable[
     while data := await stream.read(65536):
         await take(data)
     await take(b"")
-
-
-def _copied(channel: int, write: Write) -> Callable[[bytes], Awaitable[None]]:
-    async def take(data: bytes) -> None:
-        if data:
-            await write(channel, data)
-
-    return take

@@ -2,39 +2,35 @@
 
 from kubectl_extsvc.model.resources import SERVICES, Json
 from kubectl_extsvc.sandbox.api.store import Store
+from kubectl_extsvc.sandbox.outside.hosts import SILENT
 from kubectl_extsvc.sandbox.outside.network import Pair
 from kubectl_extsvc.sandbox.pods.names import endpoints
+
+CLUSTER_IPS = "10.96."
+"""What they begin with (sandbox/api/addresses.py)."""
 
 
 def endpoints_of(address: str, port: int, store: Store) -> tuple[Pair, ...]:
     """The pairs that a connection may be led to; kube-proxy takes any of them.
 
     Without a ready endpoint, and for a port that the Service does not have, the pair itself: nobody is there, and so
-    it refuses, as kube-proxy's reject rules do. So it does for an address that is no ClusterIP at all, other than on a
-    real node, which drops what is sent to unused ClusterIPs.
+    it refuses, as kube-proxy's reject rules do. A ClusterIP that is nobody's is silent: no node routes it.
     """
-    service = _service_at(address, store)
+    services = store.items(SERVICES.qualified_plural)
+    service = next((one for one in services if one["spec"].get("clusterIP") == address), None)
     if service is None:
-        return ((address, port),)
-    named = next((p for p in service["spec"].get("ports") or () if p["port"] == port and _is_tcp(p)), None)
+        return ((SILENT if address.startswith(CLUSTER_IPS) else address, port),)
+    named = next((one for one in service["spec"].get("ports") or () if one["port"] == port and _is_tcp(one)), None)
     if named is None:
         return ((address, port),)
+    # By the port's name: targetPort counts no more once there is a slice.
     found = [
-        (endpoint, number)
+        (endpoint, slice_port["port"])
         for endpoint_slice, endpoint in endpoints(service, store)
-        if (number := _port_number(endpoint_slice, named.get("name", ""))) is not None
+        for slice_port in endpoint_slice.get("ports") or ()
+        if (slice_port.get("name") or "") == named.get("name", "") and _is_tcp(slice_port) and slice_port.get("port")
     ]
     return tuple(dict.fromkeys(found)) or ((address, port),)
-
-
-def _service_at(address: str, store: Store) -> Json | None:
-    return next((s for s in store.items(SERVICES.qualified_plural) if s["spec"].get("clusterIP") == address), None)
-
-
-def _port_number(endpoint_slice: Json, name: str) -> int | None:
-    """The number of a slice's port, found by name: targetPort counts no more once there is a slice."""
-    ports = (p for p in endpoint_slice.get("ports") or () if (p.get("name") or "") == name and _is_tcp(p))
-    return next((port["port"] for port in ports if port.get("port")), None)
 
 
 def _is_tcp(port: Json) -> bool:

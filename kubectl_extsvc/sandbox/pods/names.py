@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kubectl_extsvc.mesh.hosts import is_address, service_of_fqdn
+from kubectl_extsvc.mesh.registry import is_external_name
+from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL
 from kubectl_extsvc.model.resources import ENDPOINT_SLICES, SERVICES, Json
 from kubectl_extsvc.sandbox.api.store import Store
-from kubectl_extsvc.sandbox.outside.hosts import OutsideDns
+from kubectl_extsvc.sandbox.outside.hosts import addresses_of
 
 CLUSTER_DOMAIN = "cluster.local"
 DNS_SERVER = "10.96.0.10"
@@ -45,7 +47,7 @@ def resolv_conf(namespace: str) -> str:
     return f"search {' '.join(search_list(namespace))}\nnameserver {DNS_SERVER}\noptions ndots:{NDOTS}\n"
 
 
-def resolve(name: str, namespace: str, store: Store, dns: OutsideDns) -> Lookup:
+def resolve(name: str, namespace: str, store: Store) -> Lookup:
     """What getaddrinfo finds in a pod of a namespace; an address is its own answer."""
     if is_address(name):
         return Lookup(name, (), (name,))
@@ -53,7 +55,7 @@ def resolve(name: str, namespace: str, store: Store, dns: OutsideDns) -> Lookup:
         return Lookup("localhost", (), ("127.0.0.1",))
     found = Lookup(name)
     for candidate in candidates(name, namespace):
-        found = lookup(candidate, store, dns)
+        found = lookup(candidate, store)
         if found.addresses:
             return found
     return found
@@ -67,53 +69,50 @@ def candidates(name: str, namespace: str) -> tuple[str, ...]:
     return (name, *searched) if name.count(".") >= NDOTS else (*searched, name)
 
 
-def lookup(name: str, store: Store, dns: OutsideDns) -> Lookup:
+def lookup(name: str, store: Store) -> Lookup:
     """What CoreDNS answers for an absolute name."""
     name = name.lower().removesuffix(".")
     cnames: list[str] = []
     host = name
-    while target := _cname(host, store, dns):
+    while target := _cname(host, store):
         if target == name or target in cnames or len(cnames) == _LONGEST_CHAIN:
             return Lookup(name, loops=True)
         cnames.append(target)
         host = target
-    return Lookup(name, tuple(cnames), _addresses(host, store, dns))
+    return Lookup(name, tuple(cnames), _addresses(host, store))
 
 
-def _cname(host: str, store: Store, dns: OutsideDns) -> str:
+def _cname(host: str, store: Store) -> str:
     service = _service(host, store)
-    if service is None:
-        return "" if host.endswith(f".{CLUSTER_DOMAIN}") else dns.cname(host)
-    if service["spec"].get("type") != "ExternalName":
+    if service is None or not is_external_name(service):
         return ""
     external_name = str(service["spec"]["externalName"]).lower().removesuffix(".")
     # CoreDNS makes no record of an ExternalName that looks like an address (plugin/kubernetes, findServices).
     return "" if is_address(external_name) else external_name
 
 
-def _addresses(host: str, store: Store, dns: OutsideDns) -> tuple[str, ...]:
+def _addresses(host: str, store: Store) -> tuple[str, ...]:
     service = _service(host, store)
     if service is None:
-        return () if host.endswith(f".{CLUSTER_DOMAIN}") else dns.addresses(host)
+        return () if host.endswith(f".{CLUSTER_DOMAIN}") else addresses_of(host)
     spec = service["spec"]
-    if spec.get("type") == "ExternalName":
+    if is_external_name(service):
         return ()
     if spec.get("clusterIP") not in ("None", "", None):
         return (spec["clusterIP"],)
-    every = bool(spec.get("publishNotReadyAddresses"))
-    return tuple(dict.fromkeys(address for _, address in endpoints(service, store, not_ready_too=every)))
+    return tuple(dict.fromkeys(address for _, address in endpoints(service, store)))
 
 
-def endpoints(service: Json, store: Store, *, not_ready_too: bool = False) -> Iterator[tuple[Json, str]]:
+def endpoints(service: Json, store: Store) -> Iterator[tuple[Json, str]]:
     """The ready endpoints of a Service: each address, with the EndpointSlice that has it."""
     metadata = service["metadata"]
     for endpoint_slice in store.items(ENDPOINT_SLICES.qualified_plural, metadata["namespace"]):
         labels = endpoint_slice["metadata"].get("labels") or {}
-        if labels.get("kubernetes.io/service-name") != metadata["name"] or endpoint_slice["addressType"] == "FQDN":
+        if labels.get(SERVICE_NAME_LABEL) != metadata["name"] or endpoint_slice["addressType"] == "FQDN":
             continue
         for endpoint in endpoint_slice.get("endpoints") or ():
             # Not said is ready (EndpointConditions in k8s.io/api/discovery/v1).
-            if not_ready_too or (endpoint.get("conditions") or {}).get("ready") is not False:
+            if (endpoint.get("conditions") or {}).get("ready") is not False:
                 for address in endpoint["addresses"]:
                     yield endpoint_slice, address
 

@@ -10,8 +10,11 @@ What a proxy holds is named and shaped as istiod 1.31 does it, and what it then 
     DNS capture, automatic addresses                      names are resolved outside of the proxy
     targetPort with resolution NONE                       where a connection leads is known before the proxy sees it
     subsets, load balancing, outlier detection            they say nothing of the way and the TLS of an external service
-    tcp: and tls: routes of VirtualServices, mirror       as above
+    VirtualServices beyond what leads an alias            held are http routes to one destination by port and path, with
+                                                          rewrite.authority, request headers that are set, and timeout
     ports of Sidecar.egress, hosts by VirtualServices     a Sidecar's hosts count for all ports, and only as they stand
+    workloadSelector of a Sidecar                         each holds for all of its namespace
+    endpoints that are not ready                          they are left out: nothing would be sent to them
     rights of service accounts to Secrets                 a Secret beside the pod can be read; one that is missing keeps
                                                           its cluster warming, as in a real mesh
     IPv6                                                  loopback ports play IPv4 connections

@@ -9,7 +9,6 @@ from kubectl_extsvc.mesh.registry import RegistryPort
 from kubectl_extsvc.model.alias import AppProtocol
 from kubectl_extsvc.model.resources import Json, ObjectRef
 from kubectl_extsvc.model.route import RuleDecision
-from kubectl_extsvc.sandbox.outside.hosts import OutsideDns
 from kubectl_extsvc.sandbox.outside.network import Network
 from kubectl_extsvc.sandbox.sidecar.discovery import TYPE_PREFIX, config_source
 from kubectl_extsvc.sandbox.sidecar.endpoints import endpoints_of, load_assignment
@@ -21,10 +20,12 @@ UNLIMITED = 2**32 - 1
 NO_LIMITS = {
     "thresholds": [dict.fromkeys(("max_connections", "max_pending_requests", "max_requests", "max_retries"), UNLIMITED)]
 }
+EDS_DELAY = "1s"
+"""Until an Envoy cluster asks for its endpoints anew: in a large mesh all of them ask, and Envoy is slow at asking."""
 AS_DOWNSTREAM: Json = {"use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}
 
 
-def clusters_of(view: MeshView, network: Network, dns: OutsideDns) -> tuple[dict[str, Json], dict[str, Json]]:
+def clusters_of(view: MeshView, network: Network) -> tuple[dict[str, Json], dict[str, Json]]:
     """Clusters, and load assignments of those that ask for them, by name."""
     clusters = {cluster["name"]: cluster for cluster in (_black_hole(), _passthrough())}
     assignments: dict[str, Json] = {}
@@ -33,7 +34,7 @@ def clusters_of(view: MeshView, network: Network, dns: OutsideDns) -> tuple[dict
             name = host.cluster(port.number)
             cluster = _cluster(view, host, port)
             if host.resolution is not Resolution.ORIGINAL_DST:
-                assignment = load_assignment(name, endpoints_of(view, host, port, dns), network)
+                assignment = load_assignment(name, endpoints_of(view, host, port), network)
                 if host.resolution is Resolution.EDS:
                     assignments[name] = assignment
                 else:
@@ -81,7 +82,7 @@ def _by_resolution(name: str, resolution: Resolution) -> Json:
         case Resolution.EDS:
             return {
                 "lb_policy": "LEAST_REQUEST",
-                "eds_cluster_config": {"service_name": name, "eds_config": config_source()},
+                "eds_cluster_config": {"service_name": name, "eds_config": config_source(EDS_DELAY)},
             }
         case Resolution.STRICT_DNS:
             # The addresses are numbers already: what a name's are is the outside's to say, not the real DNS's.

@@ -1,120 +1,150 @@
-"""istiod's part: answers what Envoys ask for, and tells them when it is another."""
+"""istiod's part: what a proxy is to hold, and telling it when that is another."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 from aiohttp import web
 
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api.store import Change, Store
+from kubectl_extsvc.sandbox.outside.network import Network
+from kubectl_extsvc.sandbox.sidecar.clusters import clusters_of
 from kubectl_extsvc.sandbox.sidecar.discovery import TYPE_PREFIX, TYPES, Configuration
-from kubectl_extsvc.sandbox.sidecar.mesh_view import LOOKED_AT
+from kubectl_extsvc.sandbox.sidecar.listeners import listeners_of
+from kubectl_extsvc.sandbox.sidecar.mesh_view import LOOKED_AT, Client, mesh_view
+from kubectl_extsvc.sandbox.sidecar.routes import routes_of
+from kubectl_extsvc.sandbox.sidecar.tls import secrets_of
 
 DEBOUNCE = 0.02
 """Seconds: several changes that come together are told at once."""
 
+REQUESTS = 4096
+"""That may come at once, one for each Envoy cluster; a full queue would make Envoy wait and try again."""
 
-@dataclass(slots=True)
-class _Proxy:
-    compute: Callable[[], Configuration]
-    configuration: Configuration
-    ready: bool = False
-    sent: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
-    """(kind, names) → version that was sent last."""
+_VERSION = re.compile(rb'"version_info":"(\w*)"')
+_NAMES = re.compile(rb'"resource_names":(\[[^\]]*\])')
 
-    def held(self, kind: str) -> dict[str, Json]:
-        held = self.configuration.of_kind(kind)
-        if kind != "clusters" or self.ready:
-            return held
-        waiting = self.configuration.waiting
-        return {name: cluster for name, cluster in held.items() if name not in waiting}
+
+def configuration_of(
+    store: Store, network: Network, client: Client, *, access_log: Path, capture: Path
+) -> Configuration:
+    """What a client's proxy is to hold now. access_log is the file for it, capture the socket of its traffic."""
+    view = mesh_view(store, client)
+    clusters, endpoints = clusters_of(view, network)
+    return {
+        "listeners": listeners_of(view, access_log, capture),
+        "routes": routes_of(view),
+        "clusters": clusters,
+        "endpoints": endpoints,
+        "secrets": secrets_of(store, client.namespace),
+    }
 
 
 class ControlPlane:
-    """An HTTP server on a Unix socket that speaks Envoy's REST discovery, version 3.
+    """Speaks Envoy's REST discovery, version 3, to one proxy: a request waits until there is something that is new."""
 
-    A request waits until there is something else than what the proxy has.
-    """
-
-    def __init__(self, store: Store, socket: Path) -> None:
-        self.socket = socket
-        self._store = store
-        self._proxies: dict[str, _Proxy] = {}
+    def __init__(self, compute: Callable[[], Configuration]) -> None:
+        self._compute = compute
+        self._held: Configuration = {kind: {} for kind in TYPES}
+        self._started = False
+        self._failed = False
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._stack = AsyncExitStack()
+        self._sent: dict[tuple[str, bytes], str] = {}
+        self._push()
 
-    async def __aenter__(self) -> "ControlPlane":
-        app = web.Application()
-        app.router.add_post("/v3/discovery:{kind}", self._discover)
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
-        await web.UnixSite(runner, str(self.socket)).start()
-        self._stack.callback(self._store.listen(self._note))
-        self._stack.callback(self._stop)
-        return self
+    def proxy_has_started(self) -> None:
+        """Until then it gets no cluster that waits for a secret, since it would never be ready."""
+        self._started = True
+        self._tell()
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+    def note(self, change: Change) -> None:
+        if change.resource in LOOKED_AT and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(DEBOUNCE, self._push)
 
-    def add(self, node_id: str, compute: Callable[[], Configuration]) -> None:
-        """Answer a proxy from now on; compute gives what it is to hold at the moment."""
-        self._proxies[node_id] = _Proxy(compute, compute())
-
-    def ready(self, node_id: str) -> None:
-        """A proxy has started. Until then it gets no cluster that waits for a secret, since it would never be ready."""
-        self._proxies[node_id].ready = True
-        self.push()
-
-    def remove(self, node_id: str) -> None:
-        self._proxies.pop(node_id, None)
-
-    def push(self) -> None:
-        """Tell the proxies what has changed, whatever it was."""
-        self._timer = None
-        for proxy in self._proxies.values():
-            proxy.configuration = proxy.compute()
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    def _note(self, change: Change) -> None:
-        if change.resource in LOOKED_AT and self._proxies and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DEBOUNCE, self.push)
-
-    def _stop(self) -> None:
+    def end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def _discover(self, request: web.Request) -> web.Response:
-        kind, asked = request.match_info["kind"], await request.json()
-        proxy = self._proxies.get(asked["node"]["id"])
-        if proxy is None or kind not in TYPES:
-            return web.Response(status=404)
-        names, known = tuple(asked.get("resource_names") or ()), asked.get("version_info", "")
+    def _push(self) -> None:
+        self._timer = None
+        try:
+            self._held = self._compute()
+            self._failed = False
+        except Exception:
+            # An object that nobody thought of: the proxy keeps what it has, as with istiod, and the user hears of it.
+            if not self._failed:
+                logging.getLogger(__name__).exception("no configuration can be made of the objects as they are")
+            self._failed = True
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def discover(self, request: web.Request) -> web.Response:
+        kind, asked = request.match_info["kind"], await request.read()
+        # Not parsed as a whole: with each request comes the node, 78 KB with the names of all of Envoy's extensions.
+        version, names = _VERSION.search(asked), _NAMES.search(asked)
+        known, wanted = version[1].decode() if version else "", names[1] if names else b"[]"
         while True:
             changed = self._changed
-            resources = _chosen(proxy.held(kind), names)
-            version = _version(resources)
+            resources = self._chosen(kind, json.loads(wanted))
+            new = hashlib.sha256(json.dumps(resources).encode()).hexdigest()[:16]
             # One that Envoy refused is not sent twice; one that is not there is waited for.
-            refused = known != "" and proxy.sent.get((kind, names)) == version
-            if version != known and not refused and (resources or not names):
+            refused = known != "" and self._sent.get((kind, wanted)) == new
+            if new != known and not refused and (resources or wanted == b"[]"):
                 break
             await changed.wait()
-        proxy.sent[kind, names] = version
+        self._sent[kind, wanted] = new
         type_url = f"{TYPE_PREFIX}{TYPES[kind]}"
         typed = [{"@type": type_url, **resource} for resource in resources]
-        return web.json_response({"version_info": version, "resources": typed, "type_url": type_url})
+        return web.json_response({"version_info": new, "resources": typed, "type_url": type_url})
+
+    def _chosen(self, kind: str, names: list[str]) -> list[Json]:
+        held = self._held[kind]
+        if names:
+            return [held[name] for name in names if name in held]
+        if kind == "clusters" and not self._started:
+            secrets = self._held["secrets"].keys()
+            return [cluster for cluster in held.values() if secrets >= set(_secret_names(cluster))]
+        return [*held.values()]
 
 
-def _chosen(resources: dict[str, Json], names: tuple[str, ...]) -> list[Json]:
-    return [resources[name] for name in names if name in resources] if names else list(resources.values())
+def _secret_names(value: object) -> Iterator[str]:
+    """Whatever part of a configuration asks for by SDS."""
+    match value:
+        case {"sds_config": _, "name": str(name)}:
+            yield name
+        case dict():
+            for part in value.values():
+                yield from _secret_names(part)
+        case list():
+            for part in value:
+                yield from _secret_names(part)
 
 
-def _version(resources: list[Json]) -> str:
-    return hashlib.sha256(json.dumps(resources).encode()).hexdigest()[:16]
+@contextlib.asynccontextmanager
+async def control_plane(
+    store: Store, socket: Path, compute: Callable[[], Configuration]
+) -> AsyncIterator[ControlPlane]:
+    """The control plane of one proxy, on a Unix socket; compute gives what it is to hold at the moment."""
+    plane = ControlPlane(compute)
+    app = web.Application()
+    app.router.add_post("/v3/discovery:{kind}", plane.discover)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    stop_listening = store.listen(plane.note)
+    try:
+        await web.UnixSite(runner, str(socket), backlog=REQUESTS).start()
+        yield plane
+    finally:
+        stop_listening()
+        plane.end()
+        await runner.cleanup()

@@ -13,7 +13,6 @@ from kubectl_extsvc.mesh.hosts import name_forms
 from kubectl_extsvc.mesh.registry import RegistryPort
 from kubectl_extsvc.model.alias import AppProtocol
 from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.sandbox.outside.hosts import OutsideDns
 from kubectl_extsvc.sandbox.outside.network import LOOPBACK
 from kubectl_extsvc.sandbox.sidecar.discovery import config_source, extension
 from kubectl_extsvc.sandbox.sidecar.endpoints import endpoints_of
@@ -72,15 +71,15 @@ class Chains:
             self.tcp.append((match, cluster))
 
 
-def listeners_of(view: MeshView, dns: OutsideDns, access_log: Path, capture: Path) -> dict[str, Json]:
+def listeners_of(view: MeshView, access_log: Path, capture: Path) -> dict[str, Json]:
     """Listeners by name. access_log: file for it; capture: socket that connections of the pod come to."""
     log = _access_log(access_log) if view.config.get("accessLogFile") else []
     found = [_virtual_outbound(view, log, capture)]
-    found += [_listener(view, *place, chains, log) for place, chains in _places(view, dns).items()]
+    found += [_listener(view, *place, chains, log) for place, chains in _places(view).items()]
     return {listener["name"]: listener for listener in found}
 
 
-def _places(view: MeshView, dns: OutsideDns) -> dict[tuple[str, int], Chains]:
+def _places(view: MeshView) -> dict[tuple[str, int], Chains]:
     places: dict[tuple[str, int], Chains] = {}
     for host in view.hosts:
         for port in host.ports:
@@ -88,7 +87,7 @@ def _places(view: MeshView, dns: OutsideDns) -> dict[tuple[str, int], Chains]:
             if port.protocol.is_http:
                 places.setdefault((ANY_ADDRESS, port.number), Chains()).http = str(port.number)
                 continue
-            for address, match in _bindings(view, host, port, dns):
+            for address, match in _bindings(view, host, port):
                 chains = places.setdefault((address, port.number), Chains())
                 if port.protocol is not AppProtocol.AUTO:
                     chains.add(match, cluster)
@@ -97,11 +96,11 @@ def _places(view: MeshView, dns: OutsideDns) -> dict[tuple[str, int], Chains]:
     return places
 
 
-def _bindings(view: MeshView, host: MeshHost, port: RegistryPort, dns: OutsideDns) -> Iterable[tuple[str, Json]]:
+def _bindings(view: MeshView, host: MeshHost, port: RegistryPort) -> Iterable[tuple[str, Json]]:
     """Addresses that a port which is not HTTP is dialled at, each with the match of its filter chain."""
     if host.headless:
         # Whoever dials one of its endpoints, by whatever name, is taken for its client.
-        return [(endpoint.address, {}) for endpoint in endpoints_of(view, host, port, dns)]
+        return [(endpoint.address, {}) for endpoint in endpoints_of(view, host, port)]
     if host.addresses:
         return [_binding(address) for address in host.addresses]
     if not port.protocol.is_tls:
@@ -191,11 +190,15 @@ def _tcp_proxy(cluster: str, log: list[Json]) -> Json:
 
 
 def _http_manager(view: MeshView, listener: str, route_config: str, log: list[Json]) -> Json:
-    headers = view.proxy_headers
+    quiet = {} if view.sends("envoyDebugHeaders") else {"suppress_envoy_headers": True}
     content: Json = {
         "stat_prefix": f"outbound_{listener};",
         "rds": {"config_source": config_source(), "route_config_name": route_config},
-        "http_filters": _http_filters(headers),
+        "http_filters": [
+            extension("envoy.filters.http.fault", "filters.http.fault.v3.HTTPFault"),
+            extension("envoy.filters.http.cors", "filters.http.cors.v3.Cors"),
+            extension("envoy.filters.http.router", "filters.http.router.v3.Router", quiet),
+        ],
         # Without a provider it traces nothing, but is why x-envoy-decorator-operation is sent.
         "tracing": {
             "client_sampling": {"value": 100},
@@ -210,34 +213,12 @@ def _http_manager(view: MeshView, listener: str, route_config: str, log: list[Js
         "normalize_path": True,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
     }
-    server = headers.get("server") or {}
-    if server.get("disabled"):
+    if not view.sends("server"):
         content["server_header_transformation"] = "PASS_THROUGH"
-    elif server.get("value"):
-        content["server_name"] = server["value"]
-    if _is_off(headers, "requestId"):
+    if not view.sends("requestId"):
         content["generate_request_id"] = False
-    if (headers.get("xForwardedPort") or {}).get("enabled"):
-        content["append_x_forwarded_port"] = True
-    if headers.get("preserveHttp1HeaderCase"):
-        message = "http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig"
-        formatter = extension("preserve_case", message)
-        content["http_protocol_options"] = {"header_key_format": {"stateful_formatter": formatter}}
     message = "filters.network.http_connection_manager.v3.HttpConnectionManager"
     return extension("envoy.filters.network.http_connection_manager", message, content)
-
-
-def _http_filters(headers: Json) -> list[Json]:
-    quiet = {"suppress_envoy_headers": True} if _is_off(headers, "envoyDebugHeaders") else {}
-    return [
-        extension("envoy.filters.http.fault", "filters.http.fault.v3.HTTPFault"),
-        extension("envoy.filters.http.cors", "filters.http.cors.v3.Cors"),
-        extension("envoy.filters.http.router", "filters.http.router.v3.Router", quiet),
-    ]
-
-
-def _is_off(headers: Json, name: str) -> bool:
-    return bool((headers.get(name) or {}).get("disabled"))
 
 
 def _access_log(path: Path) -> list[Json]:

@@ -5,13 +5,13 @@ Source throughout: istio pilot/pkg/model (push_context.go, sidecar.go), branch r
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import yaml
 
-from kubectl_extsvc.mesh.hosts import covers, exported_to, resolve_host, service_fqdn
-from kubectl_extsvc.mesh.registry import Registered, RegistryPort, alias_target, is_external_name, registered
+from kubectl_extsvc.mesh.hosts import covers, resolve_host, service_fqdn
+from kubectl_extsvc.mesh.registry import Registered, RegistryPort, age, alias_target, is_external_name, registered
 from kubectl_extsvc.mesh.rule_lookup import decide
 from kubectl_extsvc.model.alias import AppProtocol
 from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL
@@ -59,20 +59,11 @@ class Client:
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
     ip: str = "127.0.0.1"
-    node: str = ""
-    service_account: str = "default"
 
     @classmethod
     def of(cls, pod: Json) -> "Client":
-        metadata, spec = pod["metadata"], pod.get("spec") or {}
-        return cls(
-            namespace=metadata.get("namespace", ""),
-            name=metadata["name"],
-            labels=metadata.get("labels") or {},
-            ip=(pod.get("status") or {}).get("podIP") or "127.0.0.1",
-            node=spec.get("nodeName", ""),
-            service_account=spec.get("serviceAccountName") or "default",
-        )
+        metadata = pod["metadata"]
+        return cls(metadata["namespace"], metadata["name"], metadata.get("labels") or {}, pod["status"]["podIP"])
 
 
 class Resolution(StrEnum):
@@ -120,14 +111,14 @@ class MeshView:
     client: Client
     config: Json
     """meshConfig."""
-    outbound_policy: str
-    """mode of outboundTrafficPolicy."""
+    registry_only: bool
+    """Whether outboundTrafficPolicy keeps out what no host claims."""
     hosts: tuple[MeshHost, ...]
     """Oldest first."""
     aliases: Mapping[str, Json]
     """FQDN → ExternalName Service."""
     virtual_services: tuple[Json, ...]
-    """With http routes for this proxy, oldest first."""
+    """Those of imported hosts."""
     slices: Mapping[tuple[str, str], tuple[Json, ...]]
     """(namespace, Service) → EndpointSlices."""
     mesh_pods: frozenset[tuple[str, str]]
@@ -136,13 +127,10 @@ class MeshView:
     """Resolved host → DestinationRules."""
     wildcard_rules: tuple[Json, ...]
 
-    @property
-    def registry_only(self) -> bool:
-        return self.outbound_policy == "REGISTRY_ONLY"
-
-    @property
-    def proxy_headers(self) -> Json:
-        return (self.config.get("defaultConfig") or {}).get("proxyHeaders") or {}
+    def sends(self, header: str) -> bool:
+        """Whether proxyHeaders of meshConfig leaves a header of Envoy's alone: requestId, attemptCount …"""
+        headers = (self.config.get("defaultConfig") or {}).get("proxyHeaders") or {}
+        return not (headers.get(header) or {}).get("disabled")
 
     def host(self, name: str) -> MeshHost | None:
         return next((host for host in self.hosts if host.host == name), None)
@@ -183,10 +171,10 @@ def mesh_view(store: Store, client: Client) -> MeshView:
     return MeshView(
         client=client,
         config=config,
-        outbound_policy=policy.get("mode", "ALLOW_ANY"),
+        registry_only=policy.get("mode") == "REGISTRY_ONLY",
         hosts=hosts,
         aliases=aliases,
-        virtual_services=_virtual_services(of(VIRTUAL_SERVICES), client.namespace, imports),
+        virtual_services=tuple(obj for obj in of(VIRTUAL_SERVICES) if _leads_imported(obj, imports)),
         slices=_slices(of(ENDPOINT_SLICES)),
         mesh_pods=frozenset(
             (pod["metadata"].get("namespace", ""), (pod.get("status") or {}).get("podIP", ""))
@@ -206,12 +194,6 @@ def _mesh_config(store: Store) -> Json:
     except yaml.YAMLError:
         return {}
     return config if isinstance(config, dict) else {}
-
-
-def age(obj: Json) -> tuple[str, str, str]:
-    """Sort key: oldest first, then by name."""
-    metadata = obj["metadata"]
-    return metadata.get("creationTimestamp") or "", metadata["name"], metadata.get("namespace", "")
 
 
 def _fqdn(service: Json) -> str:
@@ -243,17 +225,10 @@ EVERYTHING: Imports = {"*": ("*",)}
 
 
 def _sidecar(sidecars: Iterable[Json], client: Client, root_namespace: str) -> Json | None:
-    """spec of the Sidecar that holds for a proxy: one that selects it, else its namespace's, else the root's."""
-
-    def rank(sidecar: Json) -> int | None:
-        own = sidecar["metadata"].get("namespace") == client.namespace
-        selector = ((sidecar.get("spec") or {}).get("workloadSelector") or {}).get("labels")
-        if selector:
-            return 0 if own and selector.items() <= client.labels.items() else None
-        return 1 if own else 2 if sidecar["metadata"].get("namespace") == root_namespace else None
-
-    ranked = [(value, age(sidecar), sidecar) for sidecar in sidecars if (value := rank(sidecar)) is not None]
-    return (min(ranked, key=lambda entry: entry[:2])[2].get("spec") or {}) if ranked else None
+    """spec of the Sidecar that holds for a proxy: the oldest of its namespace, else of the root's."""
+    of_namespace = {sidecar["metadata"]["namespace"]: sidecar for sidecar in sorted(sidecars, key=age, reverse=True)}
+    chosen = of_namespace.get(client.namespace) or of_namespace.get(root_namespace)
+    return (chosen.get("spec") or {}) if chosen else None
 
 
 def _imports(scope: Json | None, namespace: str) -> Imports:
@@ -326,36 +301,21 @@ def _with_aliases(
         target = alias_target(name, snapshot) if name in aliases else name
         if target is not None:
             leading[target].append(fqdn)
-    found = []
-    for host in hosts:
-        if not _imported(imports, host.namespace, host.host):
-            continue
-        kept = (aliases[fqdn]["metadata"] for fqdn in leading[host.host] if _may_lead(imports, host, fqdn))
-        names = tuple((metadata["name"], metadata["namespace"]) for metadata in kept)
-        found.append(
-            MeshHost(
-                host.host, host.namespace, host.name, host.ports, host.addresses, host.resolution, host.external,
-                host.objects, names,
-            )
-        )  # fmt: skip
-    return tuple(found)
+    return tuple(
+        replace(
+            host,
+            # The alias's name must come in by the entry that lets the target in (matchingAliasService in sidecar.go).
+            aliases=tuple(
+                (aliases[fqdn]["metadata"]["name"], aliases[fqdn]["metadata"]["namespace"])
+                for fqdn in leading[host.host]
+                if _imported(imports, host.namespace, host.host, fqdn)
+            ),
+        )
+        for host in hosts
+        if _imported(imports, host.namespace, host.host)
+    )
 
 
-def _may_lead(imports: Imports, host: MeshHost, alias: str) -> bool:
-    """matchingAliasService in sidecar.go: the alias's name must come in by the entry that lets the target in."""
-    return _imported(imports, host.namespace, host.host, alias)
-
-
-def _virtual_services(objects: Iterable[Json], client_namespace: str, imports: Imports) -> tuple[Json, ...]:
-    found = []
-    for obj in objects:
-        namespace, spec = obj["metadata"].get("namespace", ""), obj.get("spec") or {}
-        hosts = [resolve_host(host, namespace) for host in spec.get("hosts") or ()]
-        if (
-            spec.get("http")
-            and "mesh" in (spec.get("gateways") or ("mesh",))
-            and exported_to(spec.get("exportTo") or (), namespace, client_namespace)
-            and any(_imported(imports, namespace, host) for host in hosts)
-        ):
-            found.append(obj)
-    return tuple(sorted(found, key=age))
+def _leads_imported(virtual_service: Json, imports: Imports) -> bool:
+    namespace, hosts = virtual_service["metadata"]["namespace"], (virtual_service.get("spec") or {}).get("hosts") or ()
+    return any(_imported(imports, namespace, resolve_host(host, namespace)) for host in hosts)

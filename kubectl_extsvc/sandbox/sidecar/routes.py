@@ -3,17 +3,29 @@
 Source: istio pilot/pkg/networking/core/httproute.go, branch release-1.31.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kubectl_extsvc.mesh.destination_rules import virtual_service_of
 from kubectl_extsvc.mesh.envoy_dump import PASSTHROUGH
-from kubectl_extsvc.mesh.hosts import covers, name_forms, resolve_host, service_of_fqdn, specificity
+from kubectl_extsvc.mesh.hosts import name_forms, resolve_host, service_of_fqdn
 from kubectl_extsvc.mesh.ports import protocol_of
 from kubectl_extsvc.mesh.registry import RegistryPort
 from kubectl_extsvc.model.alias import AppProtocol
-from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.sandbox.sidecar.mesh_view import MeshHost, MeshView, age
-from kubectl_extsvc.sandbox.sidecar.virtual_services import ALL_PATHS, RETRIES, http_routes
+from kubectl_extsvc.model.resources import Json, ObjectRef
+from kubectl_extsvc.sandbox.sidecar.clusters import config_path
+from kubectl_extsvc.sandbox.sidecar.discovery import extension
+from kubectl_extsvc.sandbox.sidecar.mesh_view import MeshHost, MeshView
+
+ALL_PATHS: Json = {"prefix": "/"}
+RETRIES = {
+    "retry_on": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
+    "num_retries": 2,
+    "retry_host_predicate": [
+        extension("envoy.retry_host_predicates.previous_hosts", "retry.host.previous_hosts.v3.PreviousHostsPredicate")
+    ],
+    "host_selection_retry_max_attempts": "5",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +82,8 @@ def _sites(view: MeshView, port: int) -> Iterable[Site]:
             yield Site(host.host, _domains(view, host), host.cluster(port), _virtual_service(view, host.host))
     known = {host.host for host in view.hosts}
     for virtual_service in view.virtual_services:
-        for name in _hosts(virtual_service):
+        namespace = virtual_service["metadata"]["namespace"]
+        for name in (resolve_host(host, namespace) for host in (virtual_service.get("spec") or {}).get("hosts") or ()):
             if name in known or name.startswith("*") or _virtual_service(view, name) is not virtual_service:
                 continue
             domains = _alias_domains(view, name, port)
@@ -113,21 +126,8 @@ def _alias_domains(view: MeshView, name: str, port: int) -> tuple[str, ...]:
     return _forms(view, alias["metadata"]["name"], alias["metadata"]["namespace"])
 
 
-def _hosts(virtual_service: Json) -> list[str]:
-    namespace = virtual_service["metadata"].get("namespace", "")
-    return [resolve_host(host, namespace) for host in virtual_service["spec"].get("hosts") or ()]
-
-
 def _virtual_service(view: MeshView, host: str) -> Json | None:
-    """The VirtualService of a host: most specific, then one that is not for all namespaces, then the oldest."""
-    ranked = []
-    for virtual_service in view.virtual_services:
-        matching = sorted((name for name in _hosts(virtual_service) if covers(name, host)), key=specificity)
-        if matching:
-            export_to = virtual_service["spec"].get("exportTo")
-            public = not export_to or "*" in export_to
-            ranked.append(((specificity(matching[0]), public, age(virtual_service)), virtual_service))
-    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
+    return virtual_service_of(host, view.virtual_services, view.client.namespace)
 
 
 def _virtual_host(view: MeshView, site: Site, port: int) -> Json:
@@ -137,7 +137,7 @@ def _virtual_host(view: MeshView, site: Site, port: int) -> Json:
         decorator = {"operation": f"{host}:{port}/*"}
         routes = [{"match": ALL_PATHS, "route": action, "decorator": decorator, "name": "default"}]
     else:
-        routes = http_routes(view, site.virtual_service, port)
+        routes = [*_http_routes(view, site.virtual_service, port)]
     return _counted(view, {"name": f"{site.host}:{port}", "domains": list(site.domains), "routes": routes})
 
 
@@ -152,6 +152,62 @@ def _catch_all(view: MeshView) -> Json:
 
 
 def _counted(view: MeshView, virtual_host: Json) -> Json:
-    if (view.proxy_headers.get("attemptCount") or {}).get("disabled"):
-        return virtual_host
-    return {**virtual_host, "include_request_attempt_count": True}
+    return virtual_host | ({"include_request_attempt_count": True} if view.sends("attemptCount") else {})
+
+
+# --- routes of VirtualServices (istio core/route/route.go) -----------------------------------------------------------
+
+
+def _http_routes(view: MeshView, virtual_service: Json, port: int) -> Iterator[Json]:
+    """Of its http routes those for a port that lead somewhere."""
+    metadata = virtual_service["metadata"]
+    ref = ObjectRef("VirtualService", metadata["namespace"], metadata["name"])
+    origin = {"filter_metadata": {"istio": {"config": config_path(ref, "virtual-service")}}}
+    for http in virtual_service["spec"]["http"]:
+        if not http.get("route"):
+            continue
+        cluster, operation = _destination(view, http["route"][0]["destination"], ref.namespace, port)
+        timeout = http.get("timeout", "0s")
+        action: Json = {"cluster": cluster, "timeout": timeout, "retry_policy": RETRIES, "max_grpc_timeout": timeout}
+        if authority := (http.get("rewrite") or {}).get("authority"):
+            action["host_rewrite_literal"] = authority
+        route: Json = {"route": action, "metadata": origin, "decorator": {"operation": operation}}
+        if set_headers := ((http.get("headers") or {}).get("request") or {}).get("set"):
+            route["request_headers_to_add"] = [
+                {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+                for key, value in set_headers.items()
+            ]
+        if http.get("name"):
+            route["name"] = http["name"]
+        for match in http.get("match") or [{}]:
+            if match.get("port", port) == port:
+                yield {"match": _match(match), **route}
+
+
+def _match(match: Json) -> Json:
+    """Of a request's path; the other conditions of an HTTPMatchRequest are not held."""
+    match match.get("uri"):
+        case {"exact": path}:
+            return {"path": path}
+        case {"regex": regex}:
+            return {"safe_regex": {"regex": regex}}
+        case {"prefix": prefix}:
+            return {"prefix": prefix}
+    return ALL_PATHS
+
+
+def _destination(view: MeshView, destination: Json, namespace: str, listener_port: int) -> tuple[str, str]:
+    """Envoy cluster of a destination, and its operation; an alias that declares the listener's port means its target,
+    one hop far.
+
+    Without a port number it is the only port of the Service that is named, else the listener's (GetDestinationCluster).
+    """
+    host = resolve_host(destination["host"], namespace)
+    number = (destination.get("port") or {}).get("number")
+    alias = view.aliases.get(host)
+    if alias is not None and listener_port in {entry["port"] for entry in alias["spec"].get("ports") or ()}:
+        host = alias["spec"]["externalName"]
+    known = view.host(host)
+    if number is None:
+        number = known.ports[0].number if known is not None and len(known.ports) == 1 else listener_port
+    return f"outbound|{number}||{host}", f"{host}:{number}/*"

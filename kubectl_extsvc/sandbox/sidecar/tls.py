@@ -14,7 +14,6 @@ from kubectl_extsvc.sandbox.sidecar.discovery import config_source, extension
 from kubectl_extsvc.sandbox.sidecar.mesh_view import MeshHost, MeshView, Resolution
 
 SYSTEM_ROOTS = "file-root:system"
-SYSTEM_BUNDLE = "file-root:/etc/ssl/certs/ca-certificates.crt"
 CONFIG_MAP = "configmap://"
 TLS_PARAMETERS = {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"}
 
@@ -46,7 +45,7 @@ def transport_of(view: MeshView, host: MeshHost, port: int, rule: Json | None) -
             if credential_is_ignored(rule, port):
                 return Transport({}, originates=True)
             return Transport(
-                {"transport_socket": _socket(tls, tls.subject_alt_names or _own_names(host))},
+                {"transport_socket": _socket(tls)},
                 auto_sni=not tls.sni,
                 auto_san_validation=not (tls.sni or tls.subject_alt_names or tls.insecure_skip_verify),
                 originates=True,
@@ -68,19 +67,14 @@ def _is_gap(rule: Json | None) -> bool:
     return top is not None and top.get("mode") != TlsMode.ISTIO_MUTUAL
 
 
-def _own_names(host: MeshHost) -> tuple[str, ...]:
-    """subjectAltNames of a ServiceEntry, which count where a rule has none."""
-    return () if host.is_service else tuple(host.objects[0]["spec"].get("subjectAltNames") or ())
-
-
-def _socket(tls: TlsSettings, names: tuple[str, ...]) -> Json:
+def _socket(tls: TlsSettings) -> Json:
     common: Json = {"tls_params": TLS_PARAMETERS}
     if certificate := _certificate_name(tls):
         common["tls_certificate_sds_secret_configs"] = [_secret(certificate)]
     if not tls.insecure_skip_verify:
-        validation = {"match_subject_alt_names": [{"exact": name} for name in names]} if names else {}
+        names = [{"exact": name} for name in tls.subject_alt_names]
         common["combined_validation_context"] = {
-            "default_validation_context": validation,
+            "default_validation_context": {"match_subject_alt_names": names} if names else {},
             "validation_context_sds_secret_config": _secret(_roots_name(tls)),
         }
     return _upstream_tls({"common_tls_context": common} | ({"sni": tls.sni} if tls.sni else {}))
@@ -131,16 +125,13 @@ def secrets_of(store: Store, namespace: str) -> dict[str, Json]:
         "default": _pair({"filename": str(certificate)}, {"filename": str(key)}),
         "ROOTCA": _roots({"filename": str(pki.MESH_ROOT)}),
         SYSTEM_ROOTS: _roots({"filename": str(pki.CA)}),
-        SYSTEM_BUNDLE: _roots({"filename": str(pki.CA)}),
     }
     for secret in store.items("secrets", namespace):
         data, name = secret.get("data") or {}, f"kubernetes://{secret['metadata']['name']}"
-        # Two layouts: a TLS Secret, and the generic one of Istio's documentation (credentials/kube/secrets.go).
-        chain, private = data.get("tls.crt") or data.get("cert"), data.get("tls.key") or data.get("key")
-        if chain and private:
-            found[name] = _pair({"inline_bytes": chain}, {"inline_bytes": private})
-        if roots := data.get("ca.crt") or data.get("cacert"):
-            found[name if name.endswith("-cacert") else f"{name}-cacert"] = _roots({"inline_bytes": roots})
+        if data.keys() >= {"tls.crt", "tls.key"}:
+            found[name] = _pair({"inline_bytes": data["tls.crt"]}, {"inline_bytes": data["tls.key"]})
+        if "ca.crt" in data:
+            found[name if name.endswith("-cacert") else f"{name}-cacert"] = _roots({"inline_bytes": data["ca.crt"]})
     for config_map in store.items("configmaps"):
         metadata = config_map["metadata"]
         if text := (config_map.get("data") or {}).get("ca.crt"):
