@@ -1,6 +1,7 @@
 """The sandbox as a whole: its parts made, started and ended together."""
 
 import json
+import os
 import secrets
 import ssl
 import sys
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory
 import yaml
 from aiohttp import web
 
+from kubectl_extsvc.errors import UsageError
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE, KINDS, ServedKind
 from kubectl_extsvc.sandbox.api.requests import application
@@ -63,7 +65,7 @@ class Sandbox:
 async def running(name: str = "healthy", *, port: int = 0) -> AsyncIterator[Sandbox]:
     """A running sandbox in a scenario, on a port of 127.0.0.1 (0: any); with the block it is gone without a trace.
 
-    Raises UsageError if there is no such scenario, OSError if the port is taken.
+    Raises UsageError if there is no such scenario, or the port cannot be used.
     """
     chosen = scenario(name)
     raise_file_limit()
@@ -170,8 +172,12 @@ async def _serving(app: web.Application, port: int) -> AsyncIterator[str]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context)
-        await site.start()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
+        except OSError as error:
+            # asyncio puts words of its own into strerror.
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise UsageError(f"port {port} of 127.0.0.1 cannot be used: {why}") from error
         yield f"https://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

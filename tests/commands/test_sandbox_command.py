@@ -1,7 +1,9 @@
 """kubectl extsvc sandbox."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +50,16 @@ def test_a_command_that_nobody_knows_is_a_usage_error() -> None:
         "",
         'error: "no-such-program" is neither a command of kubectl extsvc nor a program on your PATH\n',
     )
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run([*SANDBOX, "--port", f"{port}"], capture_output=True, text=True, check=False, timeout=50)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: port {port} of 127.0.0.1 cannot be used: {os.strerror(errno.EADDRINUSE)}\n"
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])

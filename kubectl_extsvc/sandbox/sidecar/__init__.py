@@ -15,6 +15,7 @@ What a proxy holds is named and shaped as istiod 1.31 does it, and what it then 
     ports of Sidecar.egress, hosts by VirtualServices     a Sidecar's hosts count for all ports, and only as they stand
     workloadSelector of a Sidecar                         each holds for all of its namespace
     endpoints that are not ready                          they are left out: nothing would be sent to them
+    proxyHeaders beyond a header that is disabled         requestId, attemptCount, envoyDebugHeaders and server are read
     rights of service accounts to Secrets                 a Secret beside the pod can be read; one that is missing keeps
                                                           its cluster warming, as in a real mesh
     IPv6                                                  loopback ports play IPv4 connections
