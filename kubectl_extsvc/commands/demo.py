@@ -10,9 +10,9 @@ from kubectl_extsvc.commands.connecting import until_interrupted, wants_color
 from kubectl_extsvc.commands.exit_codes import ExitCode
 from kubectl_extsvc.commands.parsing import say
 from kubectl_extsvc.commands.sandbox import argv_of, environment
+from kubectl_extsvc.model.resources import DESTINATION_RULES, SERVICES, VIRTUAL_SERVICES, Json, Resource
 
 if TYPE_CHECKING:
-    from kubectl_extsvc.model.resources import Json
     from kubectl_extsvc.sandbox.running import Sandbox
 
 DESCRIPTION = """
@@ -54,9 +54,9 @@ class Patch:
     """What somebody else does to an object, by kubectl."""
 
     why: str
-    resource: str
+    resource: Resource
     name: str
-    patch: "Json"
+    patch: Json
 
 
 Step = Command | Patch
@@ -89,13 +89,13 @@ def _broken_tls() -> tuple[Step, ...]:
         Command("It works: look at the line tls", "verify my-pay", shows=("SIMPLE, sni api.pay.example",)),
         Patch(
             "Now somebody takes the server's name out of the rule",
-            "destinationrules.networking.istio.io",
+            DESTINATION_RULES,
             "my-pay",
             {"spec": {"trafficPolicy": {"tls": tls}}},
         ),
         Patch(
             "… and the rewrite of the Host, too",
-            "virtualservices.networking.istio.io",
+            VIRTUAL_SERVICES,
             "my-pay",
             {"spec": {"http": [{"route": [{"destination": {"host": "my-pay.default.svc.cluster.local"}}]}]}},
         ),
@@ -105,7 +105,7 @@ def _broken_tls() -> tuple[Step, ...]:
 
 def _broken_name() -> tuple[Step, ...]:
     return (
-        Patch("Now somebody makes a typing error", "services", "my-httpbin", {"spec": {"externalName": "httbin.org"}}),
+        Patch("Now somebody makes a typing error", SERVICES, "my-httpbin", {"spec": {"externalName": "httbin.org"}}),
         Command("What is wrong, and what helps?", "verify my-httpbin", exit_code=ExitCode.FINDINGS, shows=("XS0102",)),
     )
 
@@ -161,8 +161,7 @@ async def _run_command(sandbox: "Sandbox", step: Command, *, color: bool) -> boo
 async def _carry_out(sandbox: "Sandbox", step: Patch) -> None:
     import json
 
-    singular = step.resource.partition(".")[0].removesuffix("s")
     patch = json.dumps(step.patch)
-    print(f"$ kubectl patch {singular} {step.name} --type=merge -p {shlex.quote(patch)}", flush=True)
+    print(f"$ kubectl patch {step.resource.kind.lower()} {step.name} --type=merge -p {shlex.quote(patch)}", flush=True)
     sandbox.patch(step.resource, "default", step.name, step.patch)
-    print(f"{singular}{step.resource.removeprefix(step.resource.partition('.')[0])}/{step.name} patched", flush=True)
+    print(f"{step.resource.qualified}/{step.name} patched", flush=True)

@@ -55,14 +55,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from kubectl_extsvc.sandbox.scenarios import scenario
-
     if args.list:
         print(scenario_table(), end="")
         return ExitCode.DONE
     if not 0 <= args.port < 65536:
         raise UsageError(f'invalid argument "{args.port}" for "--port" flag: a port is 0 to 65535')
-    scenario(args.scenario)
     return until_interrupted(lambda: _run(args))
 
 

@@ -10,7 +10,7 @@ from kubectl_extsvc.mesh.hosts import (
     service_of_fqdn,
     specificity,
 )
-from kubectl_extsvc.mesh.registry import age, alias_target, is_external_name, registered, service_named
+from kubectl_extsvc.mesh.registry import age, alias_target, is_external_name, is_public, registered, service_named
 from kubectl_extsvc.mesh.rule_lookup import decide, read_rule, tls_block
 from kubectl_extsvc.model.alias import Alias, AppProtocol, Form, TlsMode, TlsSettings
 from kubectl_extsvc.model.resources import DESTINATION_RULES, SERVICE_ENTRIES, VIRTUAL_SERVICES, Json, ObjectRef
@@ -195,8 +195,7 @@ def virtual_service_of(
         hosts = [resolve_host(h, namespace, cluster_domain) for h in spec.get("hosts") or ()]
         matching = sorted((h for h in hosts if covers(h, host)), key=specificity)
         if matching:
-            public = not export_to or "*" in export_to
-            ranked.append(((specificity(matching[0]), public, age(obj)), obj))
+            ranked.append(((specificity(matching[0]), is_public(obj), age(obj)), obj))
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 

@@ -105,10 +105,11 @@ def _entries_of(host: str, snapshot: Snapshot, client_namespace: str) -> Sequenc
         if host in ((entry.get("spec") or {}).get("hosts") or ())
         and exported_to(entry["spec"].get("exportTo") or (), entry["metadata"].get("namespace", ""), client_namespace)
     ]
-    return sorted(visible, key=lambda entry: (_is_public(entry), *age(entry)))
+    return sorted(visible, key=lambda entry: (is_public(entry), *age(entry)))
 
 
-def _is_public(entry: Json) -> bool:
+def is_public(entry: Json) -> bool:
+    """Exported to all namespaces."""
     export_to = entry["spec"].get("exportTo")
     return not export_to or "*" in export_to
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 from tempfile import TemporaryDirectory
@@ -17,7 +16,8 @@ import yaml
 from aiohttp import web
 
 from kubectl_extsvc.errors import UsageError
-from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.model.resources import Json, Resource
+from kubectl_extsvc.sandbox.api.controllers import time_now
 from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE, KINDS, ServedKind
 from kubectl_extsvc.sandbox.api.requests import application
 from kubectl_extsvc.sandbox.api.rights import Rights, Rule
@@ -54,11 +54,11 @@ class Sandbox:
     no_sidecars: str
     """Why pods in default are plain, and how to get sidecars; "" if they have one."""
 
-    def patch(self, resource: str, namespace: str, name: str, patch: Json) -> None:
+    def patch(self, resource: Resource, namespace: str, name: str, patch: Json) -> None:
         """A merge patch, as of somebody who uses kubectl. Raises Refused."""
-        body = json.dumps(patch).encode()
+        kind, body = BY_RESOURCE[resource.qualified_plural], json.dumps(patch).encode()
         options = WriteOptions(field_manager="kubectl-patch")
-        self.writes.patch(BY_RESOURCE[resource], namespace, name, "application/merge-patch+json", body, options)
+        self.writes.patch(kind, namespace, name, "application/merge-patch+json", body, options)
 
 
 @asynccontextmanager
@@ -133,7 +133,7 @@ def _put(writes: Writes, obj: Json) -> None:
 
 def _let_all_be_old(store: Store) -> None:
     """As if all were there for an hour: nobody who looks needs to wait for caches and proxies."""
-    born = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    born = time_now(later=-3600)
     for resource in BY_RESOURCE:
         for obj in store.items(resource):
             store.put(resource, {**obj, "metadata": {**obj["metadata"], "creationTimestamp": born}})

@@ -5,7 +5,7 @@ import ipaddress
 import json
 from collections import defaultdict, deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from kubectl_extsvc.model.marks import MIRRORING_CONTROLLER, SERVICE_NAME_LABEL, SLICE_MANAGED_BY_LABEL
 from kubectl_extsvc.model.resources import Json
@@ -445,5 +445,6 @@ def _key(resource: str, obj: Json) -> Key:
     return resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
-def time_now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def time_now(later: float = 0) -> str:
+    """metav1.Time of now, or of so many seconds later."""
+    return (datetime.now(UTC) + timedelta(seconds=later)).strftime("%Y-%m-%dT%H:%M:%SZ")

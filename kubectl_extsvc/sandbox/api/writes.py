@@ -4,7 +4,6 @@ import json
 import secrets
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import yaml
@@ -353,8 +352,7 @@ def _check_deletion(kind: ServedKind, old: Json, policy: str, preconditions: Jso
 
 def _marked(kind: ServedKind, old: Json, grace: int, finalizers: list[str]) -> Json:
     """The object as one that is being deleted."""
-    end = datetime.fromtimestamp(datetime.now(UTC).timestamp() + grace, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    metadata = {**old["metadata"], "deletionTimestamp": end}
+    metadata = {**old["metadata"], "deletionTimestamp": time_now(later=grace)}
     if kind.kind == "Namespace":
         return {**old, "metadata": metadata, "status": {"phase": "Terminating"}}
     metadata["deletionGracePeriodSeconds"] = grace
