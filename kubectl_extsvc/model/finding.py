@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kubectl_extsvc.model.fix import Step
 from kubectl_extsvc.model.observation import Stage
 from kubectl_extsvc.model.resources import ObjectRef
 
@@ -44,6 +45,8 @@ class Finding:
     """What was seen, a line each."""
     cure: str = ""
     """What to do, one line; a command where one does it."""
+    fix: tuple[Step, ...] = ()
+    """The same as changes that can be planned; empty where only a person can do it."""
     sources: tuple[str, ...] = ()
     """Keys of the sources that it concerns; empty: all of them."""
     ports: tuple[int, ...] = ()

@@ -1,11 +1,11 @@
 """Family 02: addresses and the slices that hold them."""
 
 import ipaddress
-import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kubectl_extsvc.model.alias import AddressTarget, Alias, Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
+from kubectl_extsvc.model.fix import JsonPatch, Label, Step
 from kubectl_extsvc.model.marks import MIRRORING_CONTROLLER, SERVICE_NAME_LABEL, SLICE_MANAGED_BY_LABEL
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Answer, Purpose
@@ -13,9 +13,8 @@ from kubectl_extsvc.model.resources import Json, ObjectRef
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.evidence import (
     addresses_of,
-    create_command,
+    create_anew,
     failures,
-    json_patch,
     metadata_ref,
     route_of,
     say,
@@ -44,24 +43,25 @@ def no_usable_endpoint(case: Case) -> Iterable[Finding]:
     labelled = _labelled(case)
     unlabelled = [item for item in _neighbours(case) if _looks_meant_for(item, alias) and _ready_addresses(item)]
     fqdn = [item for item in labelled if item.get("addressType") not in USABLE_TYPES]
+    cure: Step
     if unlabelled:
         ref = metadata_ref(unlabelled[0], "EndpointSlice")
         subject = ref
         message = f"{ref} lacks the label {SERVICE_NAME_LABEL}, so that nobody takes it for {alias.service}"
-        cure = f"kubectl label endpointslice {ref.name} -n {ref.namespace} {SERVICE_NAME_LABEL}={alias.name}"
+        cure = Label(ref, SERVICE_NAME_LABEL, alias.name)
     elif fqdn:
         subject = metadata_ref(fqdn[0], "EndpointSlice")
         message = f"{subject} has addressType {fqdn[0].get('addressType')}, which kube-proxy and Istio ignore"
         names = [address for endpoint in fqdn[0].get("endpoints") or () for address in endpoint.get("addresses") or ()]
-        cure = create_command(alias, target=f"--external-name {shlex.quote(names[0])}" if names else "")
+        cure = create_anew(alias, target=("--external-name", names[0]) if names else ())
     elif any(item.get("endpoints") for item in labelled):
         subject = metadata_ref(labelled[0], "EndpointSlice")
         message = f"no endpoint of {subject} is ready"
-        cure = json_patch(subject, [{"op": "add", "path": "/endpoints/0/conditions", "value": {"ready": True}}])
+        cure = JsonPatch(subject, [{"op": "add", "path": "/endpoints/0/conditions", "value": {"ready": True}}])
     else:
         subject = alias.service
         message = f"no EndpointSlice belongs to {alias.service}; a v1 Endpoints object counts only once it is mirrored"
-        cure = create_command(alias)
+        cure = create_anew(alias)
     yield say(
         "XS0201",
         Severity.ERROR,
@@ -153,7 +153,7 @@ def stale_addresses(case: Case) -> Iterable[Finding]:
         f"{alias.host} has none of the recorded addresses ({recorded}) now"
         + ("" if bad else "; they still answer, as they may if it changes its answers in turn"),
         evidence=[f"{alias.host} resolves to {', '.join(sorted(now))}", *dict.fromkeys(bad)],
-        cure=_write_addresses(case, sorted(now), f"--host {shlex.quote(alias.host)} --lookup"),
+        cure=_write_addresses(case, sorted(now), ("--host", alias.host, "--lookup")),
     )
 
 
@@ -294,18 +294,18 @@ def _looks_meant_for(item: Json, alias: Alias) -> bool:
     return SERVICE_NAME_LABEL not in labels and (name == alias.name or name.startswith(f"{alias.name}-"))
 
 
-def _rename_port(item: Json, ref: ObjectRef, name: str, taken: set[str]) -> str:
+def _rename_port(item: Json, ref: ObjectRef, name: str, taken: set[str]) -> Step:
     """The change of the slice, or of the v1 Endpoints that it is mirrored from: the mirror would be written anew."""
     ports = item.get("ports") or []
     index = next((i for i, port in enumerate(ports) if (port.get("name") or "") not in taken), 0)
     if _is_mirrored(item):
         owner = ObjectRef("Endpoints", ref.namespace, item["metadata"]["labels"][SERVICE_NAME_LABEL])
-        return json_patch(owner, [{"op": "add", "path": f"/subsets/0/ports/{index}/name", "value": name}])
-    return json_patch(ref, [{"op": "add", "path": f"/ports/{index}/name", "value": name}])
+        return JsonPatch(owner, [{"op": "add", "path": f"/subsets/0/ports/{index}/name", "value": name}])
+    return JsonPatch(ref, [{"op": "add", "path": f"/ports/{index}/name", "value": name}])
 
 
-def _write_addresses(case: Case, addresses: list[str], target: str) -> str:
-    """The command that gives the alias these addresses.
+def _write_addresses(case: Case, addresses: list[str], target: Sequence[str]) -> Step:
+    """The change that gives the alias these addresses.
 
     create would leave slices that others made beside its own, stale addresses and all: those are changed in place, or
     the v1 Endpoints that they are mirrored from.
@@ -313,15 +313,15 @@ def _write_addresses(case: Case, addresses: list[str], target: str) -> str:
     alias = case.alias
     own = [item for item in _labelled(case) if _ready_addresses(item)]
     if alias.managed or len(own) != 1:
-        return create_command(alias, target=target)
+        return create_anew(alias, target=target, complete="ADDRESS" not in target)
     ref = metadata_ref(own[0], "EndpointSlice")
     if _is_mirrored(own[0]):
         owner = ObjectRef("Endpoints", ref.namespace, alias.name)
         found: list[Json] = [{"ip": address} for address in addresses]
-        return json_patch(owner, [{"op": "replace", "path": "/subsets/0/addresses", "value": found}])
+        return JsonPatch(owner, [{"op": "replace", "path": "/subsets/0/addresses", "value": found}])
     family = ipaddress.ip_address(_ready_addresses(own[0])[0]).version
     endpoints = [{"addresses": [a]} for a in addresses if ipaddress.ip_address(a).version == family]
-    return json_patch(ref, [{"op": "replace", "path": "/endpoints", "value": endpoints}])
+    return JsonPatch(ref, [{"op": "replace", "path": "/endpoints", "value": endpoints}])
 
 
 def _is_mirrored(item: Json) -> bool:
@@ -365,9 +365,8 @@ def _address_words(answer: Answer) -> str:
     return f"{_address_of(answer)}: curl {answer.exit_code} {answer.error}".rstrip()
 
 
-def _addresses_and_host(alias: Alias, addresses: list[str]) -> str:
-    host = f" --host {shlex.quote(alias.host)}" if alias.host else ""
-    return f"--address {','.join(addresses) or 'ADDRESS'}{host}"
+def _addresses_and_host(alias: Alias, addresses: list[str]) -> tuple[str, ...]:
+    return ("--address", ",".join(addresses) or "ADDRESS", *(("--host", alias.host) if alias.host else ()))
 
 
 def _dialled(observation: Observation, alias: Alias) -> str:
@@ -386,4 +385,4 @@ def _dialled(observation: Observation, alias: Alias) -> str:
 def _elsewhere(alias: Alias) -> str:
     """The command that makes the alias stand for something else, which is the user's to name."""
     external = alias.form is Form.EXTERNAL_NAME
-    return create_command(alias, target="--external-name HOST" if external else "--address ADDRESS")
+    return create_anew(alias, target=("--external-name", "HOST") if external else ("--address", "ADDRESS")).command

@@ -1,8 +1,6 @@
-"""Readings of a case that several rules share, and the commands that cure it."""
+"""Readings of a case that several rules share, and the changes that cure it."""
 
-import json
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +8,7 @@ from kubectl_extsvc.mesh.destination_rules import tls_settings
 from kubectl_extsvc.mesh.rule_lookup import read_rule
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, Form, TlsMode, TlsSettings
 from kubectl_extsvc.model.finding import Finding, Severity
+from kubectl_extsvc.model.fix import Apply, Create, JsonPatch, MergePatch, Step, compact
 from kubectl_extsvc.model.hostile_text import one_line
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.resources import DESTINATION_RULES, Json, ObjectRef, Resource
@@ -28,11 +27,11 @@ def say(
     message: str,
     *,
     evidence: Iterable[str] = (),
-    cure: str = "",
+    cure: str | Step = "",
     of: Observation | None = None,
     ports: tuple[int, ...] = (),
 ) -> Finding:
-    """A finding about one observation, or about the alias as a whole."""
+    """A finding about one observation, or about the alias as a whole. A cure in words is a person's to do."""
     return Finding(
         code,
         severity,
@@ -40,7 +39,8 @@ def say(
         subject,
         one_line(message),
         tuple(one_line(line) for line in evidence if line),
-        cure,
+        cure if isinstance(cure, str) else cure.command,
+        () if isinstance(cure, str) else (cure,),
         (of.source.key,) if of else (),
         (of.port.number,) if of else ports,
     )
@@ -93,14 +93,14 @@ class TlsBlock:
     def is_wildcard(self) -> bool:
         return self.host.startswith("*")
 
-    def patch(self, tls: Mapping[str, Any]) -> str:
-        """The command that sets these fields, and leaves the others."""
+    def patch(self, tls: Mapping[str, Any]) -> Step:
+        """The change that sets these fields, and leaves the others."""
         if self.port_index is None:
-            return merge_patch(self.ref, {"spec": {"trafficPolicy": {"tls": dict(tls)}}})
+            return MergePatch(self.ref, {"spec": {"trafficPolicy": {"tls": dict(tls)}}})
         base = f"/spec/trafficPolicy/portLevelSettings/{self.port_index}/tls"
         if self.settings is None:
-            return json_patch(self.ref, [{"op": "add", "path": base, "value": dict(tls)}])
-        return json_patch(self.ref, [{"op": "add", "path": f"{base}/{key}", "value": tls[key]} for key in tls])
+            return JsonPatch(self.ref, [{"op": "add", "path": base, "value": dict(tls)}])
+        return JsonPatch(self.ref, [{"op": "add", "path": f"{base}/{key}", "value": tls[key]} for key in tls])
 
 
 def tls_block(rule: Json, port: int, case: Case) -> TlsBlock:
@@ -140,15 +140,15 @@ def decider(observation: Observation, case: Case) -> ObjectRef | None:
     return observation.decision.rule if observation.decision is not None else None
 
 
-def set_tls(observation: Observation, case: Case, tls: Mapping[str, Any]) -> str:
+def set_tls(observation: Observation, case: Case, tls: Mapping[str, Any]) -> str | Step:
     """The change that gives the deciding rule these TLS fields; where there is no rule, the alias is written anew."""
     block = deciding_block(observation, case)
     if block is not None:
         return block.patch(tls)
     rule = decider(observation, case)
     if rule is not None:
-        return f"set in {rule} (namespace {rule.namespace}) trafficPolicy.tls to {_compact(dict(tls))}"
-    return create_command(case.alias, more=f"--tls-mode {tls.get('mode', 'auto')}")
+        return f"set in {rule} (namespace {rule.namespace}) trafficPolicy.tls to {compact(dict(tls))}"
+    return create_anew(case.alias, more=("--tls-mode", str(tls.get("mode", "auto"))))
 
 
 def rules_on(hosts: Iterable[str], case: Case) -> list[Json]:
@@ -162,59 +162,48 @@ def origin_name(alias: Alias) -> str:
     return alias.host or "HOST"
 
 
-def merge_patch(ref: ObjectRef, patch: Json) -> str:
-    return f"kubectl patch {_argument(ref)} --type=merge -p {shlex.quote(_compact(patch))}"
-
-
-def json_patch(ref: ObjectRef, patch: list[Json]) -> str:
-    return f"kubectl patch {_argument(ref)} --type=json -p {shlex.quote(_compact(patch))}"
-
-
-def delete_command(ref: ObjectRef) -> str:
-    return f"kubectl delete {_argument(ref)}"
-
-
 def get_command(ref: ObjectRef | None) -> str:
     """The command that shows an object; all DestinationRules if it is not known which one."""
-    return f"kubectl get {_argument(ref) if ref else 'destinationrules -A'} -o yaml"
+    what = f"{ref.kind.lower()} {ref.name} -n {ref.namespace}" if ref else "destinationrules -A"
+    return f"kubectl get {what} -o yaml"
 
 
-def apply_command(resource: Resource, namespace: str, name: str, spec: Json, case: Case) -> str:
-    """The command that makes one Istio object."""
+def applied(resource: Resource, namespace: str, name: str, spec: Json, case: Case) -> Apply:
+    """One more Istio object."""
     served = resource.at_version(case.snapshot.mesh.api_version or resource.version)
-    obj = {
-        "apiVersion": served.api_version,
-        "kind": served.kind,
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": spec,
-    }
-    return f"echo {shlex.quote(_compact(obj))} | kubectl apply -f -"
+    return Apply(
+        {
+            "apiVersion": served.api_version,
+            "kind": served.kind,
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": spec,
+        }
+    )
 
 
-def create_command(alias: Alias, *, target: str = "", ports: Iterable[AliasPort] | None = None, more: str = "") -> str:
+def create_anew(
+    alias: Alias,
+    *,
+    target: Sequence[str] = (),
+    ports: Iterable[AliasPort] | None = None,
+    more: Sequence[str] = (),
+    complete: bool = True,
+) -> Create:
     """`kubectl extsvc create` that writes this alias anew: same name, target and ports unless told otherwise.
 
     A Service of others is only taken over as what it stands for now; another target has to be wished for twice.
     """
-    flags = "--overwrite" if alias.managed else "--adopt --overwrite" if target else "--adopt"
+    flags = ("--overwrite",) if alias.managed else ("--adopt", "--overwrite") if target else ("--adopt",)
     if not target:
-        external = alias.form is Form.EXTERNAL_NAME
-        host = shlex.quote(alias.host)
-        addresses = f"--address {','.join(addresses_of(alias)) or 'ADDRESS'}"
-        target = f"--external-name {host}" if external else f"{addresses} --host {host}" if alias.host else addresses
-    words = [f"kubectl extsvc create {alias.name} -n {alias.namespace}", target]
-    words += [f"--port {port}" for port in (alias.ports if ports is None else ports)]
-    words += [more] if more else []
-    return " ".join([*words, flags])
+        if alias.form is Form.EXTERNAL_NAME:
+            target = ("--external-name", alias.host)
+        else:
+            addresses = ",".join(addresses_of(alias))
+            complete = complete and bool(addresses)
+            target = ("--address", addresses or "ADDRESS", *(("--host", alias.host) if alias.host else ()))
+    numbers = [word for port in (alias.ports if ports is None else ports) for word in ("--port", str(port))]
+    return Create((alias.name, "-n", alias.namespace, *target, *numbers, *more, *flags), complete)
 
 
 def addresses_of(alias: Alias) -> tuple[str, ...]:
     return alias.target.addresses if isinstance(alias.target, AddressTarget) else ()
-
-
-def _argument(ref: ObjectRef) -> str:
-    return f"{ref.kind.lower()} {ref.name} -n {ref.namespace}"
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))

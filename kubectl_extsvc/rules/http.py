@@ -7,12 +7,13 @@ from dataclasses import replace
 from kubectl_extsvc.mesh.hosts import resolve_host
 from kubectl_extsvc.model.alias import Alias, Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
+from kubectl_extsvc.model.fix import JsonPatch, Step
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Answer, Purpose, Scheme
 from kubectl_extsvc.model.resources import VIRTUAL_SERVICES
 from kubectl_extsvc.model.route import RouteKind
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.rules.evidence import apply_command, failures, json_patch, metadata_ref, route_of, say
+from kubectl_extsvc.rules.evidence import applied, failures, metadata_ref, route_of, say
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.translation import FailureKind, made_by_envoy
 
@@ -200,7 +201,7 @@ def _same_way(observation: Observation, answer: Answer) -> bool:
     return route.passthrough or route.kind is RouteKind.TCP
 
 
-def _rewrite_host(observation: Observation, case: Case) -> str:
+def _rewrite_host(observation: Observation, case: Case) -> str | Step:
     alias = case.alias
     url = f"{observation.contract.scheme}://{observation.contract.host}:{observation.port.number}/"
     client = f"send the right Host from the client: curl -H {shlex.quote(f'Host: {alias.host}')} {url}"
@@ -215,10 +216,10 @@ def _rewrite_host(observation: Observation, case: Case) -> str:
             resolve_host(host, ref.namespace, case.snapshot.cluster_domain) for host in found["spec"].get("hosts") or ()
         ]
         if fqdn in hosts and found["spec"].get("http"):
-            return json_patch(ref, [{"op": "add", "path": "/spec/http/0/rewrite", "value": {"authority": alias.host}}])
+            return JsonPatch(ref, [{"op": "add", "path": "/spec/http/0/rewrite", "value": {"authority": alias.host}}])
     route = {"destination": {"host": fqdn, "port": {"number": observation.port.number}}}
     spec = {"hosts": [fqdn], "http": [{"rewrite": {"authority": alias.host}, "route": [route]}]}
-    return apply_command(VIRTUAL_SERVICES, alias.namespace, alias.name, spec, case)
+    return applied(VIRTUAL_SERVICES, alias.namespace, alias.name, spec, case)
 
 
 def _own_url(alias: Alias, answer: Answer) -> str:

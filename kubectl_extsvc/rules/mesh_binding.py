@@ -4,17 +4,17 @@ from collections.abc import Iterable, Sequence
 
 from kubectl_extsvc.model.alias import AliasPort, Form, TlsMode
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
+from kubectl_extsvc.model.fix import Delete, Step
 from kubectl_extsvc.model.marks import private_host
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.resources import DESTINATION_RULES, Json
 from kubectl_extsvc.model.route import OutboundTls, Route
 from kubectl_extsvc.rules.evidence import (
-    apply_command,
+    applied,
     behind_sidecar,
-    create_command,
+    create_anew,
     decider,
     deciding_block,
-    delete_command,
     failures,
     metadata_ref,
     origin_name,
@@ -77,9 +77,9 @@ def dead_destination_rule(case: Case) -> Iterable[Finding]:
                 "an ExternalName Service is a name of its target",
                 *dict.fromkeys(f"route: {_way(route)}" for route in routes),
             ],
-            cure=create_command(alias, ports=[_originating(p) for p in alias.ports], more=f"--tls-mode {wishes[0]}")
+            cure=create_anew(alias, ports=[_originating(p) for p in alias.ports], more=("--tls-mode", wishes[0]))
             if lost
-            else delete_command(ref),
+            else Delete(ref),
         )
 
 
@@ -195,14 +195,15 @@ def cluster_missing(case: Case) -> Iterable[Finding]:
             continue  # what answered is there: the dump is of another moment
         told.add((observation.source.key, observation.port.number))
         rule_ref = decider(observation, case)
+        cure: str | Step
         if route.cluster_missing and not route.cluster_warming:
             subject = route.virtual_service or rule_ref or alias.service
             message = f'{subject} leads to "{route.envoy_cluster}", which the proxy does not have'
             own = route.envoy_cluster.endswith(f"||{private_host(alias.name, alias.namespace)}")
             cure = (
-                f"point it at a host of the registry, or: {delete_command(subject)}"
+                f"point it at a host of the registry, or: {Delete(subject).command}"
                 if route.virtual_service and not (own and alias.managed)
-                else create_command(alias)
+                else create_anew(alias)
             )
         else:
             subject = rule_ref or alias.service
@@ -262,7 +263,7 @@ def http_name_on_tls_port(case: Case) -> Iterable[Finding]:
                 Stage.ROUTE,
                 case.alias.service,
                 f'port {port.number} is usually TLS, and "{port.name}" makes Istio take it for {port.protocol}',
-                cure=create_command(case.alias, ports=[right if p == port else p for p in case.alias.ports]),
+                cure=create_anew(case.alias, ports=[right if p == port else p for p in case.alias.ports]),
                 ports=(port.number,),
             )
 
@@ -294,7 +295,7 @@ def _speaks_mesh_tls(observation: Observation, route: Route | None) -> bool:
     return observation.decision is not None and observation.decision.mode == TlsMode.ISTIO_MUTUAL
 
 
-def _undo_mesh_tls(observation: Observation, case: Case) -> str:
+def _undo_mesh_tls(observation: Observation, case: Case) -> str | Step:
     """A rule on exactly this host, in the namespace where the lookup now ends, or one that comes before it."""
     alias, domain = case.alias, case.snapshot.cluster_domain
     name = origin_name(alias)
@@ -310,7 +311,7 @@ def _undo_mesh_tls(observation: Observation, case: Case) -> str:
     route = route_of(observation)
     host = route.envoy_cluster.rpartition("|")[2] if route is not None else alias.fqdn(domain)
     spec: Json = {"host": host, "trafficPolicy": {"tls": tls}}
-    return apply_command(DESTINATION_RULES, where, f"{alias.name}-tls", spec, case)
+    return applied(DESTINATION_RULES, where, f"{alias.name}-tls", spec, case)
 
 
 def _subset(route: Route) -> str:

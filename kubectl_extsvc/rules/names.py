@@ -6,7 +6,7 @@ from kubectl_extsvc.mesh.hosts import is_address
 from kubectl_extsvc.model.alias import Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
 from kubectl_extsvc.model.observation import Case, Stage
-from kubectl_extsvc.rules.evidence import create_command, failures, say
+from kubectl_extsvc.rules.evidence import create_anew, failures, say
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.translation import FailureKind
 
@@ -31,7 +31,7 @@ def external_name_is_address(case: Case) -> Iterable[Finding]:
             alias.service,
             f'externalName is the IP address "{text}": DNS has no answer for it',
             evidence=[f"{alias.service} spec.externalName: {alias.external_name_raw or alias.host}"],
-            cure=create_command(alias, target=f"--address {text}"),
+            cure=create_anew(alias, target=("--address", text)),
         )
 
 
@@ -65,7 +65,7 @@ def name_does_not_resolve(case: Case) -> Iterable[Finding]:
         if target_fails or (alias.form is Form.EXTERNAL_NAME and not elsewhere):
             fails = "which does not resolve" if target_fails else "and no address is found"
             message = f'"{name}" leads to "{alias.host}", {fails}'
-            cure = f"correct the target: {create_command(alias, target='--external-name HOST')}"
+            cure = f"correct the target: {create_anew(alias, target=('--external-name', 'HOST')).command}"
         else:
             message = f'"{name}" does not resolve' + (" in this pod, and does elsewhere" if elsewhere else "")
             pod = f"{observation.source.pod} -n {observation.source.namespace}"

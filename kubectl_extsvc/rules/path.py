@@ -4,14 +4,13 @@ from collections.abc import Iterable
 
 from kubectl_extsvc.model.alias import Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
+from kubectl_extsvc.model.fix import Delete, MergePatch, Step
 from kubectl_extsvc.model.observation import Case, Stage
 from kubectl_extsvc.model.resources import SERVICE_ENTRIES
 from kubectl_extsvc.rules.evidence import (
     behind_sidecar,
-    create_command,
-    delete_command,
+    create_anew,
     failures,
-    merge_patch,
     metadata_ref,
     route_of,
     say,
@@ -54,6 +53,7 @@ def blocked(case: Case) -> Iterable[Finding]:
             continue
         where = f"{route.virtual_host or route.envoy_cluster} on {route.listener}" if route else ""
         evidence = [failure.seen if failure else "", f"route: {where}" if where else ""]
+        cure: str | Step
         probably = "probably " if failure is not None and failure.guess else ""
         if alias.form is Form.ENDPOINTS:
             message = f"the proxy {probably}does not know {fqdn}: a Sidecar resource or exportTo hides it"
@@ -65,10 +65,10 @@ def blocked(case: Case) -> Iterable[Finding]:
             entry = _entries(case, alias.host)[0]
             named = f'"{alias.host}", externalName is "{alias.external_name_raw}"'
             message = f"{entry} is for {named}: the proxy {probably}blocks it"
-            cure = merge_patch(alias.service, {"spec": {"externalName": alias.host}})
+            cure = MergePatch(alias.service, {"spec": {"externalName": alias.host}})
         else:
             message = f"the proxy {probably}blocks {alias.host}: REGISTRY_ONLY, and no ServiceEntry attaches the alias"
-            cure = create_command(alias)
+            cure = create_anew(alias)
             evidence += [
                 f"{entry} covers it by a wildcard, which does not count for an alias" for entry in _wildcards(case)
             ]
@@ -105,7 +105,7 @@ def envoy_answers(case: Case) -> Iterable[Finding]:
             ref or case.alias.service,
             f"{ref or 'a VirtualService'} makes the proxy answer by itself",
             evidence=[failure.seen],
-            cure=delete_command(ref) if ref else "kubectl get virtualservices -A",
+            cure=Delete(ref) if ref else "kubectl get virtualservices -A",
             of=observation,
         )
 

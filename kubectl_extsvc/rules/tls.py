@@ -7,6 +7,7 @@ from kubectl_extsvc.mesh.hosts import EXPORT_TO_ANNOTATION, covers, exported_to,
 from kubectl_extsvc.mesh.registry import service_named
 from kubectl_extsvc.model.alias import Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
+from kubectl_extsvc.model.fix import JsonPatch, MergePatch, RemoveAnnotation, Step
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Purpose, Scheme
 from kubectl_extsvc.model.resources import DESTINATION_RULES
@@ -15,11 +16,9 @@ from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.evidence import (
     ORIGINATING,
     behind_sidecar,
-    create_command,
+    create_anew,
     decider,
     deciding_block,
-    json_patch,
-    merge_patch,
     metadata_ref,
     origin_name,
     route_of,
@@ -109,7 +108,7 @@ def credential_without_selector(case: Case) -> Iterable[Finding]:
             block.ref,
             f"{block.ref} asks for {asks} and has no workloadSelector: sidecars send plaintext",
             evidence=[f"{route.envoy_cluster}: {route.tls.mode}" if route else "computed from the rule"],
-            cure=merge_patch(block.ref, selector),
+            cure=MergePatch(block.ref, selector),
             of=observation,
         )
 
@@ -217,21 +216,21 @@ def _losers(observation: Observation) -> list[str]:
     return [f"{ref} (namespace {ref.namespace}): {why}" for ref, why in decision.losers] if decision else []
 
 
-def _make_visible(observation: Observation, case: Case) -> str:
+def _make_visible(observation: Observation, case: Case) -> Step:
     """The smallest change that lets the source's sidecar see the rule; else the alias is written anew."""
     alias, client = case.alias, observation.source.namespace
     service = service_named(alias.fqdn(case.snapshot.cluster_domain), case.snapshot)
     if service is not None and not exported_to(service_export_to(service), alias.namespace, client):
-        return f"kubectl annotate service {alias.name} -n {alias.namespace} {EXPORT_TO_ANNOTATION}-"
+        return RemoveAnnotation(alias.service, EXPORT_TO_ANNOTATION)
     for found in case.snapshot.destination_rules:
         block = tls_block(found, observation.port.number, case)
         fqdn = alias.fqdn(case.snapshot.cluster_domain)
         hidden = not exported_to((found.get("spec") or {}).get("exportTo") or (), block.ref.namespace, client)
         if block.originates and hidden and covers(block.host, fqdn) and not block.is_wildcard:
             ref = metadata_ref(found, DESTINATION_RULES.kind)
-            return json_patch(ref, [{"op": "remove", "path": "/spec/exportTo"}])
+            return JsonPatch(ref, [{"op": "remove", "path": "/spec/exportTo"}])
     rule_here = deciding_block(observation, case)
     name = origin_name(alias)
     if rule_here is not None and not rule_here.is_wildcard:
         return rule_here.patch({"mode": "SIMPLE", "sni": name, "subjectAltNames": [name]})
-    return create_command(alias, more="--tls-mode SIMPLE")
+    return create_anew(alias, more=("--tls-mode", "SIMPLE"))
