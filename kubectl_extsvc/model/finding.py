@@ -27,9 +27,16 @@ class Fact(StrEnum):
     DESTINATION_RULES = "destinationrules.networking.istio.io"
     VIRTUAL_SERVICES = "virtualservices.networking.istio.io"
     SERVICE_ENTRIES = "serviceentries.networking.istio.io"
+    SIDECARS = "sidecars.networking.istio.io"
+    NETWORK_POLICIES = "networkpolicies.networking.k8s.io"
+    PODS = "pods"
+    MESH_CONFIG = "configmaps"
+    """istio in the root namespace."""
     PROBES = "probes"
     PROXY = "the sidecar's configuration"
     RESOLUTION = "lookup of the target's host"
+    NAME_PATH = "the way of the name"
+    """Observation.resolution: search list, attempts, CNAMEs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from kubectl_extsvc.model.alias import Alias, AliasPort
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme
+from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
 from kubectl_extsvc.model.route import Route, RouteUnknown, RuleDecision
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import Source
@@ -84,6 +85,10 @@ class Observation:
     decision: RuleDecision | None = None
     """Computed from the objects; None without a sidecar or without the objects."""
     access_log: AccessLogLine | None = None
+    computed: Route | RouteUnknown | None = None
+    """What istiod makes of the objects for this source; None where there is no sidecar. Never sold as observed."""
+    resolution: Resolution | ResolutionUnknown | None = None
+    """How the alias's name leads to addresses here; None: not asked."""
 
     def outcome(self, purpose: Purpose) -> Outcome | None:
         """The first outcome of that purpose."""

@@ -62,6 +62,41 @@ class Times:
     total: float = 0.0
 
 
+class Trust(StrEnum):
+    """Does the pod's own bundle vouch for a certificate chain?"""
+
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+    NOT_CHECKED = "not checked"
+    """The tool does not say, or the check was turned off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One of the chain that a server showed; texts are cleaned."""
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...] = ()
+    """DNS names and addresses of subjectAltName."""
+    not_before: str = ""
+    """RFC 3339, UTC."""
+    not_after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a client that speaks TLS itself saw of it. Behind a sidecar that passes TLS on, it is the server's."""
+
+    sni: str = ""
+    certificates: tuple[Certificate, ...] = ()
+    """The server's first; empty: the tool does not show them."""
+    trust: Trust = Trust.NOT_CHECKED
+    version: str = ""
+    """TLSv1.3."""
+    alpn: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What one transfer came to."""
@@ -81,6 +116,8 @@ class Answer:
     """Response headers, names in lower case, in order; cleaned. Empty if the tool cannot give them."""
     body: str = ""
     """At most the first 64 KiB, only if asked for."""
+    handshake: Handshake | None = None
+    """None: the client spoke no TLS, or nothing is known of it."""
 
     @property
     def connected(self) -> bool:

@@ -98,6 +98,8 @@ class Route:
     """Names, lower case, sorted, of headers that this route's filters add to a request that lacks them."""
     response_headers_changed: tuple[str, ...] = ()
     """Names, lower case, sorted, of headers that the proxy adds or overwrites in a response."""
+    observed: bool = True
+    """False: computed from the objects, and a report says so."""
 
     @property
     def passthrough(self) -> bool:

@@ -53,6 +53,14 @@ class Snapshot:
     virtual_services: tuple[Json, ...] = ()
     service_entries: tuple[Json, ...] = ()
     sidecars: tuple[Json, ...] = ()
+    pods: tuple[Json, ...] = ()
+    """Pods that have an address of an alias's endpoints."""
+    network_policies: tuple[Json, ...] = ()
+    """Of the sources' namespaces."""
+    mesh_config: Json = field(default_factory=dict)
+    """MeshConfig of istiod; {} without Istio, and then all its defaults hold."""
+    all_namespaces: bool = False
+    """Services and slices are those of the whole cluster."""
     mesh: Mesh = field(default_factory=lambda: Mesh(installed=False))
     cluster_domain: str = "cluster.local"
     resolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

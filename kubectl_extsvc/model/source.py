@@ -24,6 +24,12 @@ class Source:
     labels: tuple[tuple[str, str], ...] = ()
     """The pod's labels, sorted: workloadSelectors match against them."""
     proxy_container: str = field(default="istio-proxy")
+    addresses: tuple[str, ...] = ()
+    """The pod's own."""
+    annotations: tuple[tuple[str, str], ...] = ()
+    """Of the pod, sorted: those of istio.io and its subdomains."""
+    as_proxy_user: bool = False
+    """The container runs as user or group 1337, whose traffic is not captured."""
 
     @property
     def key(self) -> str:

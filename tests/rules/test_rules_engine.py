@@ -48,6 +48,10 @@ READS = {
     "destination_rules": Fact.DESTINATION_RULES,
     "virtual_services": Fact.VIRTUAL_SERVICES,
     "service_entries": Fact.SERVICE_ENTRIES,
+    "sidecars": Fact.SIDECARS,
+    "network_policies": Fact.NETWORK_POLICIES,
+    "pods": Fact.PODS,
+    "mesh_config": Fact.MESH_CONFIG,
     "resolved": Fact.RESOLUTION,
     "outcomes": Fact.PROBES,
     "outcome": Fact.PROBES,
@@ -57,11 +61,12 @@ READS = {
     "access_log": Fact.PROBES,
     "route": Fact.PROXY,
     "decision": Fact.DESTINATION_RULES,
+    "resolution": Fact.NAME_PATH,
 }
 """Attribute of a case's parts → the fact that reading it takes."""
 
-UNNAMED = {"sidecars"}
-"""Attributes for which there is no fact: no rule may read them."""
+UNNAMED = {"computed"}
+"""Attributes for which there is no fact: no rule may read them but through evidence.route_of."""
 
 
 class Reading:
