@@ -13,6 +13,7 @@ from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.asking import ProbeWishes, Question, Replies, ask_all
 from kubectl_extsvc.operations.proxies import Proxy, complete, outbound_request, read_proxies
+from kubectl_extsvc.operations.reading import read_surroundings
 from kubectl_extsvc.operations.sourcing import Sources
 from kubectl_extsvc.probes.batch import Limits
 from kubectl_extsvc.probes.questions import transfers
@@ -22,9 +23,15 @@ LET_THE_PODS_WORK = 0.03
 
 
 async def observe(
-    cluster: Cluster, wishes: ProbeWishes, snapshot: Snapshot, aliases: Sequence[Alias], found: Sources
+    cluster: Cluster,
+    wishes: ProbeWishes,
+    snapshot: Snapshot,
+    aliases: Sequence[Alias],
+    found: Sources,
+    *,
+    surroundings: bool = True,
 ) -> Report:
-    """Ask everything once, and judge."""
+    """Ask everything once, and judge. Without surroundings the evidence of read_surroundings is left out."""
     questions = tuple(
         _question(alias, port, source, snapshot, wishes)
         for alias in aliases
@@ -32,7 +39,7 @@ async def observe(
         for source in found.sources
     )
     sidecars = [source for source in found.sources if source.mode is MeshMode.SIDECAR]
-    replies, proxies = Replies(), dict[str, Proxy]()
+    replies, proxies, surrounded = Replies(), dict[str, Proxy](), snapshot
 
     async def probe() -> None:
         nonlocal replies
@@ -46,10 +53,16 @@ async def observe(
         nonlocal proxies
         proxies = await read_proxies(cluster, sidecars, aliases, snapshot)
 
+    async def look_around() -> None:
+        nonlocal surrounded
+        surrounded = await read_surroundings(cluster, snapshot, aliases, found.sources)
+
     async with anyio.create_task_group() as group:
         if wishes.probe:
             group.start_soon(probe)
         group.start_soon(read)
+        if surroundings:
+            group.start_soon(look_around)
         await anyio.sleep(LET_THE_PODS_WORK)
         # Here and not above: the judges and their rules are loaded while we would only wait.
         from kubectl_extsvc.operations.judging import report_on
@@ -57,7 +70,7 @@ async def observe(
     for source in sidecars:
         requests = [outbound_request(q, replies.to(q)) for q in questions if q.source == source]
         proxies[source.key] = await complete(cluster, source, proxies[source.key], requests)
-    return await report_on(cluster, wishes, snapshot, aliases, found, questions, replies, proxies)
+    return await report_on(cluster, wishes, surrounded, aliases, found, questions, replies, proxies)
 
 
 def _question(alias: Alias, port: AliasPort, source: Source, snapshot: Snapshot, wishes: ProbeWishes) -> Question:

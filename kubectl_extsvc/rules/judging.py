@@ -15,7 +15,14 @@ from kubectl_extsvc.rules.family import Rule
 Call = tuple[str, int]
 """A source's key and a port's number."""
 
-ISTIO_FACTS = (Fact.DESTINATION_RULES, Fact.VIRTUAL_SERVICES, Fact.SERVICE_ENTRIES, Fact.PROXY)
+ISTIO_FACTS = (
+    Fact.DESTINATION_RULES,
+    Fact.VIRTUAL_SERVICES,
+    Fact.SERVICE_ENTRIES,
+    Fact.SIDECARS,
+    Fact.MESH_CONFIG,
+    Fact.PROXY,
+)
 """Without Istio there is nothing of these, which is known, not missing."""
 
 

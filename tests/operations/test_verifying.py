@@ -72,6 +72,7 @@ def build(store: ObjectStore, key: str, *, log: bool = True) -> World:
         *snapshot.services, *snapshot.endpoint_slices, *snapshot.destination_rules,
         *snapshot.virtual_services, *snapshot.service_entries,
         pod("curl-1", sidecar=True, app="curl"), pod("curl-2", "without-istio", app="curl"),
+        {"kind": "ConfigMap", "metadata": {"name": "istio", "namespace": "istio-system"}, "data": {"mesh": "{}"}},
     )  # fmt: skip
     world = World(store, probe, {host: addresses[0] for host, addresses in snapshot.resolved.items()})
     dump = (FOLDER / f"{probe.world}.json").read_bytes()
@@ -198,7 +199,7 @@ async def test_execs_and_lists_do_not_grow_with_aliases(store: ObjectStore, clus
 
     assert len(report.aliases) == 13
     assert len([command for _, container, command in store.execs() if container == "app"]) == 2
-    assert len([seen for seen in store.server.requests if not seen.path.endswith(("/exec", "/log"))]) == 9
+    assert len([seen for seen in store.server.requests if not seen.path.endswith(("/exec", "/log"))]) == 12
 
 
 async def test_a_source_that_may_not_be_probed_makes_the_report_incomplete(
