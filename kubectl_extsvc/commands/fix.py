@@ -111,7 +111,7 @@ async def _fix(cluster: "Cluster", args: Namespace, wishes: "VerifyWishes") -> i
                 return ExitCode.FINDINGS
             case Choice(finding, why):
                 say(f"{finding.code} {finding.message}" + (f" ({why})" if why else ""))
-        planned = await plan_fix(cluster, seen.alias, finding, report.snapshot, _wishes_of, say)
+        planned = await plan_fix(cluster, seen.alias, finding, report.snapshot, wishes_of, say)
         if kept := kept_by_others(planned.edits):
             _show_edits([edit for edit, _ in kept], args)
             for edit, keeper in kept:
@@ -176,7 +176,7 @@ def _nothing_to_do(report: "Report", args: Namespace, hints: "Sequence[Finding]"
     return code
 
 
-def _wishes_of(step: "Create") -> "CreateWishes":
+def wishes_of(step: "Create") -> "CreateWishes":
     from kubectl_extsvc.commands import create
 
     return create.create_wishes(Parser("create", create).read(step.argv))

@@ -30,8 +30,6 @@ from kubectl_extsvc.probes.questions import SAFE_METHODS
 PUSH_SECONDS = 2.0
 """For how long the same findings must be seen of young objects: a push to the proxies takes 0.2 to 0.7 s."""
 LOOK_AGAIN_SECONDS = 0.5
-ONE_PUSH_SECONDS = 1.0
-"""After a change, before the first look: half of what it sees could be of before the push."""
 PROBE_PODS_SECONDS = 60.0
 PROBE_PODS_SHARE = 0.8
 """Of the time of the whole command."""
@@ -97,7 +95,8 @@ async def _look_until_settled(
             sources = await find_sources(cluster, wishes.sources, namespaces, mesh=snapshot.mesh.installed)
         begun = time.monotonic()
         if wishes.just_changed:
-            await anyio.sleep(ONE_PUSH_SECONDS)
+            # At once, half of what is seen could be of before the push.
+            await anyio.sleep(PUSH_SECONDS)
         seen, seen_since = frozenset[tuple[str, Stage]](), begun
         while True:
             report = await observe(cluster, wishes.asked, snapshot, aliases, sources)
