@@ -57,6 +57,7 @@ async def report_on(
         unread=(*snapshot.unread.values(), *((found.unread,) if found.unread else ())),
         notes=found.notes or (() if found.sources else (f"no pod to probe from; {HOW_TO_GET_SOURCES}",)),
         incomplete=wishes.probe and (not found.sources or gaps),
+        snapshot=snapshot,
     )
 
 
