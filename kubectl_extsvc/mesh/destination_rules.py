@@ -68,8 +68,11 @@ def tls_settings(rule: Json, port: int) -> TlsSettings | None:
     A mode that is not given is DISABLE (istio.io/api networking/v1alpha3/destination_rule.proto).
     """
     tls = tls_block(rule.get("spec") or {}, port)
-    if tls is None:
-        return None
+    return None if tls is None else settings_of(tls)
+
+
+def settings_of(tls: Json) -> TlsSettings:
+    """The tls of a trafficPolicy."""
     return TlsSettings(
         mode=TlsMode(tls.get("mode", TlsMode.DISABLE)),
         sni=tls.get("sni", ""),

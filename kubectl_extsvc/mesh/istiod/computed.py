@@ -1,10 +1,24 @@
 """What istiod makes of the objects for one proxy: its whole configuration, or the way of one request."""
 
-from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig, at, objects, text, typed
 from kubectl_extsvc.mesh.istiod.client import Client
+from kubectl_extsvc.mesh.istiod.clusters import clusters_of, cluster_named
+from kubectl_extsvc.mesh.istiod.listeners import listeners_for, listeners_of
+from kubectl_extsvc.mesh.istiod.push_context import push_context
+from kubectl_extsvc.mesh.istiod.routes import table_named
+from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, sidecar_scope
 from kubectl_extsvc.mesh.outbound_request import OutboundRequest
+from kubectl_extsvc.mesh.routing import route_of
+from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import Route, RouteUnknown
 from kubectl_extsvc.model.snapshot import Snapshot
+
+ENVOY_OF_ISTIO = 9
+"""Envoy 1.(n+9) is in Istio 1.n, from 1.13 at the latest to 1.31."""
 
 
 def computed_config(snapshot: Snapshot, client: Client) -> EnvoyConfig:
@@ -13,7 +27,19 @@ def computed_config(snapshot: Snapshot, client: Client) -> EnvoyConfig:
     snapshot.pods are all pods whose address may be an endpoint's. What could not be read is taken for not there; that
     this may be wrong, computed_route alone tells.
     """
-    raise NotImplementedError
+    scope = sidecar_scope(push_context(snapshot), client)
+    listeners = tuple(listeners_of(scope))
+    names = dict.fromkeys(name for listener in listeners for name in _route_names(listener))
+    tables = {name: table for name in names if (table := table_named(scope, name)) is not None}
+    made = [*clusters_of(scope)]
+    return EnvoyConfig(
+        listeners=listeners,
+        route_configs=tables,
+        clusters={one.cluster["name"]: one.cluster for one in made},
+        endpoints={one.cluster["name"]: one.assignment for one in made if one.assignment is not None},
+        node=_node(scope),
+        envoy_version=_envoy_version(snapshot),
+    )
 
 
 def computed_route(snapshot: Snapshot, client: Client, request: OutboundRequest) -> Route | RouteUnknown:
@@ -21,4 +47,64 @@ def computed_route(snapshot: Snapshot, client: Client, request: OutboundRequest)
 
     RouteUnknown, with the reason, where something that was not read may decide.
     """
-    raise NotImplementedError
+    scope = sidecar_scope(push_context(snapshot), client)
+    called = re.sub(r":[0-9]+$", "", request.host)
+    made: dict[str, Json | None] = {}
+
+    def endpoints_of(name: str) -> Json | None:
+        found = cluster_named(scope, name)
+        return found.assignment if found is not None else None
+
+    def cluster_of(name: str) -> Json | None:
+        found = cluster_named(scope, name)
+        return found.cluster if found is not None else None
+
+    config = EnvoyConfig(
+        listeners=listeners_for(scope, request.address, request.port),
+        route_configs=OnDemand(lambda name: table_named(scope, name, called)),
+        clusters=OnDemand(cluster_of),
+        endpoints=OnDemand(endpoints_of),
+        node=_node(scope),
+        envoy_version=_envoy_version(snapshot),
+    )
+    route = route_of(config, request)
+    return replace(route, observed=False) if isinstance(route, Route) else route
+
+
+class OnDemand(Mapping[str, Json]):
+    """Resources that are made when they are asked for by name."""
+
+    def __init__(self, make: Callable[[str], Json | None]) -> None:
+        self._make = make
+        self._made: dict[str, Json] = {}
+
+    def __getitem__(self, name: str) -> Json:
+        if name not in self._made:
+            made = self._make(name)
+            if made is None:
+                raise KeyError(name)
+            self._made[name] = made
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+
+def _route_names(listener: Json) -> Iterator[str]:
+    for chain in (*objects(listener.get("filter_chains")), listener.get("default_filter_chain")):
+        for _, content in map(typed, objects(at(chain, "filters"))):
+            if name := text(at(content, "rds", "route_config_name")):
+                yield name
+
+
+def _node(scope: SidecarScope) -> Json:
+    client = scope.client
+    return {"NAMESPACE": client.namespace, "LABELS": dict(client.labels), **client.metadata}
+
+
+def _envoy_version(snapshot: Snapshot) -> tuple[int, int] | None:
+    version = snapshot.mesh.version
+    return (1, version[1] + ENVOY_OF_ISTIO) if version is not None else None
