@@ -33,6 +33,11 @@ class Client:
         return cls(source.namespace, source.pod, dict(source.labels), source.addresses, metadata or {})
 
     @property
+    def ip(self) -> str:
+        """The pod's first address; some other where it is not known."""
+        return next(iter(self.addresses), "127.0.0.1")
+
+    @property
     def key(self) -> tuple[object, ...]:
         """Clients of one key get one configuration."""
         metadata = tuple(sorted((key, repr(value)) for key, value in self.metadata.items()))
