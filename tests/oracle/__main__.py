@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kubectl_extsvc.model.resources import Json
 from oracle.comparing import Tally, judged, shrunk
 from oracle.known import KNOWN
 from oracle.program import answers, build
 from oracle.random_worlds import random_world, random_worlds
+
+from kubectl_extsvc.model.resources import Json
 
 BATCH = 50
 ENOUGH = 10_000

@@ -5,16 +5,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig
 from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.istiod.computed import computed_config
-from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.model.route import RouteUnknown
-from kubectl_extsvc.model.snapshot import Mesh, Snapshot
 from oracle.known import KNOWN
 from oracle.program import admitted, answers, name_of
 from oracle.random_worlds import OUTSIDE_ADDRESSES
 from oracle.ways import Way, istiods_way, our_way
+
+from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig
+from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.model.route import RouteUnknown
+from kubectl_extsvc.model.snapshot import Mesh, Snapshot
 
 KINDS = {
     "Service": "services",
@@ -132,7 +133,7 @@ def shrunk(found: Disagreement) -> Disagreement:
     found = Disagreement({**found.world, "calls": [found.call]}, found.call, found.differences)
     steps = 0
     while steps < MAX_STEPS:
-        smaller = [world for world in _smaller(found.world)]
+        smaller = list(_smaller(found.world))
         steps += len(smaller)
         better = next((now for now in _asked(smaller) if now is not None and now.kind == found.kind), None)
         if better is None:

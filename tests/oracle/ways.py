@@ -1,10 +1,9 @@
 """The way of a call, from istiod's answer and from our own laws, in the same words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from kubectl_extsvc.mesh.envoy_dump import BLACK_HOLE, EnvoyConfig, at, mapping, text
+from kubectl_extsvc.mesh.envoy_dump import BLACK_HOLE, EnvoyConfig
 from kubectl_extsvc.mesh.outbound_request import OutboundRequest, RequestKind
 from kubectl_extsvc.mesh.routing import route_of
 from kubectl_extsvc.model.resources import Json, ObjectRef
