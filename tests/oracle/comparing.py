@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubectl_extsvc.mesh.istiod.client import Client
-from kubectl_extsvc.mesh.istiod.computed import computed_config
 from oracle.known import KNOWN
 from oracle.program import admitted, answers, name_of
 from oracle.random_worlds import OUTSIDE_ADDRESSES
 from oracle.ways import Way, istiods_way, our_way
 
 from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig
+from kubectl_extsvc.mesh.istiod.client import Client
+from kubectl_extsvc.mesh.istiod.computed import computed_config
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import RouteUnknown
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot
