@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from oracle.comparing import Tally, judged, shrunk
+from oracle.comparing import Tally, judged
 from oracle.known import KNOWN
 from oracle.program import answers, build
 from oracle.random_worlds import random_world, random_worlds
+from oracle.shrinking import shrunk
 
 from kubectl_extsvc.model.resources import Json
 
@@ -75,6 +76,7 @@ def _summary(tally: Tally) -> str:
     lines = [f"{count:8} {what}" for what, count in sorted(tally.counts.items(), key=lambda item: -item[1])]
     unknown = tally.counts["calls that we cannot tell"]
     lines.append(f"{unknown / calls:8.2%} of the calls we cannot tell")
+    lines += [f"{count:16} since {reason}" for reason, count in tally.unknown.most_common(5)]
     lines += [f"{count:8} excused: {name}" for name, count in tally.known.most_common()]
     kinds = Counter(found.kind for found in tally.unexplained)
     worlds = len({found.world["id"] for found in tally.unexplained})

@@ -1,20 +1,20 @@
 """Our laws against istiod's: where they disagree about a call, and what of a world it takes to disagree."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from oracle.known import KNOWN
-from oracle.program import admitted, answers, name_of
+from oracle.program import admitted
 from oracle.random_worlds import OUTSIDE_ADDRESSES
-from oracle.ways import Way, istiods_way, our_way
+from oracle.ways import Way, istiods_way, our_way, request_of
 
-from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig
 from kubectl_extsvc.mesh.istiod.client import Client
-from kubectl_extsvc.mesh.istiod.computed import computed_config
+from kubectl_extsvc.mesh.istiod.computed import computed_config, computed_route
+from kubectl_extsvc.mesh.routing import route_of
 from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.model.route import RouteUnknown
+from kubectl_extsvc.model.route import Route
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot
 
 KINDS = {
@@ -56,11 +56,14 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     known: Counter[str] = field(default_factory=Counter)
     """Written exception → calls that it excuses."""
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Reason why we cannot tell → calls."""
     unexplained: list[Disagreement] = field(default_factory=list)
 
     def add(self, other: "Tally") -> None:
         self.counts += other.counts
         self.known += other.known
+        self.unknown += other.unknown
         self.unexplained += other.unexplained
 
 
@@ -72,19 +75,30 @@ def judged(worlds: Iterable[tuple[Json, Json]]) -> Tally:
         if answer.get("error"):
             tally.counts["worlds that the program gave up"] += 1
             continue
-        world = admitted(world, answer)
-        config = config_of(world)
-        for call, told in zip(world["calls"], answer.get("calls") or (), strict=True):
-            tally.counts["calls"] += 1
-            _judge(tally, world, config, call, told)
+        try:
+            _judge(tally, admitted(world, answer), answer.get("calls") or ())
+        except Exception as error:  # noqa: BLE001 whatever it is, it is the laws' answer to this world
+            tally.unexplained.append(Disagreement(world, world["calls"][0], {"crash": ("", repr(error))}))
     return tally
 
 
-def _judge(tally: Tally, world: Json, config: EnvoyConfig, call: Json, told: Json) -> None:
-    theirs, ours = istiods_way(told), our_way(config, call)
-    if isinstance(ours, RouteUnknown):
-        tally.counts["calls that we cannot tell"] += 1
-        return
+def _judge(tally: Tally, world: Json, told: Sequence[Json]) -> None:
+    snapshot, client = snapshot_of(world), client_of(world)
+    config = computed_config(snapshot, client)
+    for call, theirs in zip(world["calls"], told, strict=True):
+        request = request_of(call)
+        ours, alone = route_of(config, request), computed_route(snapshot, client, request)
+        tally.counts["calls"] += 1
+        if replace(alone, observed=True) != ours if isinstance(alone, Route) else alone != ours:
+            tally.unexplained.append(Disagreement(world, call, {"computed alone": (alone, ours)}))
+        elif isinstance(ours, Route):
+            _judge_way(tally, world, call, istiods_way(theirs), our_way(ours))
+        else:
+            tally.counts["calls that we cannot tell"] += 1
+            tally.unknown[ours.reason] += 1
+
+
+def _judge_way(tally: Tally, world: Json, call: Json, theirs: Way, ours: Way) -> None:
     differences = differing(theirs, ours)
     if not differences:
         return
@@ -101,12 +115,10 @@ def differing(theirs: Way, ours: Way) -> dict[str, tuple[Any, Any]]:
     return {key: (theirs.get(key), ours.get(key)) for key in keys if theirs.get(key) != ours.get(key)}
 
 
-def config_of(world: Json) -> EnvoyConfig:
-    """What our laws make of a world for its client's proxy."""
+def client_of(world: Json) -> Client:
     proxy = world["proxy"]
     addresses = (proxy.get("ip") or "10.244.0.9",)
-    client = Client(proxy["namespace"], "client", proxy.get("labels") or {}, addresses, proxy.get("metadata") or {})
-    return computed_config(snapshot_of(world), client)
+    return Client(proxy["namespace"], "client", proxy.get("labels") or {}, addresses, proxy.get("metadata") or {})
 
 
 def snapshot_of(world: Json) -> Snapshot:
@@ -115,92 +127,11 @@ def snapshot_of(world: Json) -> Snapshot:
         if obj["kind"] in KINDS:
             metadata = {"namespace": "default", **obj["metadata"]}
             objects[KINDS[obj["kind"]]].append({**obj, "metadata": metadata})
+    of_kind: dict[str, Any] = {plural: tuple(found) for plural, found in objects.items()}
     return Snapshot(
-        **{plural: tuple(found) for plural, found in objects.items()},
+        **of_kind,
         mesh_config=world.get("mesh") or {},
         all_namespaces=True,
         mesh=Mesh(installed=True, api_version="v1", version=(1, 31)),
         resolved={host: (address,) for host, address in OUTSIDE_ADDRESSES.items()},
     )
-
-
-# --- what it takes ---------------------------------------------------------------------------------------------------
-
-
-def shrunk(found: Disagreement) -> Disagreement:
-    """The same kind of disagreement about the same call, in a world from which no object and no field of a spec can be
-    taken any more."""
-    found = Disagreement({**found.world, "calls": [found.call]}, found.call, found.differences)
-    steps = 0
-    while steps < MAX_STEPS:
-        smaller = list(_smaller(found.world))
-        steps += len(smaller)
-        better = next((now for now in _asked(smaller) if now is not None and now.kind == found.kind), None)
-        if better is None:
-            return found
-        found = better
-    return found
-
-
-MAX_STEPS = 2000
-"""Worlds that are asked for the sake of one disagreement."""
-
-
-def _asked(worlds: Iterable[Json]) -> Iterator[Disagreement | None]:
-    """The disagreement of each, None for those that have none any more."""
-    for world, answer in answers(worlds):
-        # What is refused would be a smaller world by itself.
-        tally = Tally() if answer.get("invalid") else judged([(world, answer)])
-        yield tally.unexplained[0] if tally.unexplained else None
-
-
-def _smaller(world: Json) -> Iterator[Json]:
-    """Without half of the objects, without one, then without one field."""
-    objects = [(key, name_of(obj)) for key in ("istio", "kube") for obj in world[key]]
-    half = len(objects) // 2
-    if half > 1:
-        yield _without(world, objects[:half])
-        yield _without(world, objects[half:])
-    for one in objects:
-        yield _without(world, [one])
-    for key in ("istio", "kube"):
-        for number, obj in enumerate(world[key]):
-            for simpler in _simpler(obj.get("spec") or {}):
-                changed = [*world[key]]
-                changed[number] = {**obj, "spec": simpler}
-                yield {**world, key: changed}
-    for simpler in _simpler(
-        {"mesh": world["mesh"], "proxy": {key: world["proxy"][key] for key in ("labels", "metadata")}}
-    ):
-        yield {
-            **world,
-            "mesh": simpler.get("mesh", {}),
-            "proxy": {**world["proxy"], **_EMPTY, **simpler.get("proxy", {})},
-        }
-
-
-_EMPTY: Json = {"labels": {}, "metadata": {}}
-
-
-def _without(world: Json, gone: Iterable[tuple[str, str]]) -> Json:
-    names = set(gone)
-    return {
-        **world,
-        **{key: [obj for obj in world[key] if (key, name_of(obj)) not in names] for key in ("istio", "kube")},
-    }
-
-
-def _simpler(value: Any) -> Iterator[Any]:
-    """The value with one key or item less, at any depth."""
-    match value:
-        case dict():
-            for key, part in value.items():
-                yield {other: kept for other, kept in value.items() if other != key}
-                for simpler in _simpler(part):
-                    yield {**value, key: simpler}
-        case list():
-            for number, part in enumerate(value):
-                if len(value) > 1:
-                    yield value[:number] + value[number + 1 :]
-                for simpler in _simpler(part):
-                    yield [*value[:number], simpler, *value[number + 1 :]]

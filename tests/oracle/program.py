@@ -1,5 +1,6 @@
 """Runs pilot-oracle: worlds go in, istiod's answers come out in the same order."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -30,25 +31,31 @@ def answers(worlds: Iterable[Json], env: Mapping[str, str] | None = None) -> Ite
     asked: list[Json] = []
 
     def feed(pipe: IO[str]) -> None:
-        with pipe:
+        with contextlib.suppress(BrokenPipeError), pipe:
             for world in worlds:
                 asked.append(world)
                 print(json.dumps(world), file=pipe)
 
     command = [str(program())]
-    with subprocess.Popen(
+    process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        feeder = Thread(target=feed, args=(process.stdin,))
-        feeder.start()
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    feeder = Thread(target=feed, args=(process.stdin,))
+    feeder.start()
+    try:
         for number, line in enumerate(process.stdout):
             yield asked[number], json.loads(line)
             asked[number] = {}
+        if process.wait():
+            raise subprocess.CalledProcessError(process.returncode, command)
+    finally:
+        # Who has seen enough does not wait for the rest.
+        process.kill()
+        process.stdout.close()
+        process.wait()
         feeder.join()
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 def admitted(world: Json, answer: Json) -> Json:

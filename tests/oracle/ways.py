@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kubectl_extsvc.mesh.envoy_dump import BLACK_HOLE, EnvoyConfig
+from kubectl_extsvc.mesh.envoy_dump import BLACK_HOLE
 from kubectl_extsvc.mesh.outbound_request import OutboundRequest, RequestKind
-from kubectl_extsvc.mesh.routing import route_of
 from kubectl_extsvc.model.resources import Json, ObjectRef
-from kubectl_extsvc.model.route import OutboundTls, Route, RouteUnknown
+from kubectl_extsvc.model.route import OutboundTls, Route
 
 Way = Mapping[str, Any]
 """What is known of a call's way; what does not apply to it is absent."""
@@ -117,10 +116,7 @@ def _istiods_upstream(upstream: Json) -> dict[str, Any]:
 # --- ours ----------------------------------------------------------------------------------------------------------
 
 
-def our_way(config: EnvoyConfig, call: Json) -> Way | RouteUnknown:
-    route = route_of(config, request_of(call))
-    if isinstance(route, RouteUnknown):
-        return route
+def our_way(route: Route) -> Way:
     way: dict[str, Any] = {"listener": route.listener, "end": route.envoy_cluster or str(route.direct_response)}
     if route.virtual_host:
         way |= {"route_config": route.route_config, "virtual_host": route.virtual_host}
@@ -128,17 +124,15 @@ def our_way(config: EnvoyConfig, call: Json) -> Way | RouteUnknown:
     if route.cluster_missing:
         way["end"] = f"missing {route.envoy_cluster}"
     elif route.envoy_cluster:
-        way |= _our_upstream(config, route)
+        way |= _our_upstream(route)
     return way
 
 
-def _our_upstream(config: EnvoyConfig, route: Route) -> dict[str, Any]:
+def _our_upstream(route: Route) -> dict[str, Any]:
     tls = route.tls
     endpoints = [(e.address, e.port, e.healthy, e.mesh_tls) for e in route.endpoints]
     if route.passthrough or route.envoy_cluster == BLACK_HOLE:
         endpoints = []
-    if route.cluster_type == "STRICT_DNS":
-        endpoints = _dns_endpoints(config, route.envoy_cluster)
     way: dict[str, Any] = {
         "type": route.cluster_type,
         "rule": object_path(route.rule),
@@ -154,11 +148,6 @@ def _our_upstream(config: EnvoyConfig, route: Route) -> dict[str, Any]:
             "auto_san_validation": tls.auto_san_validation,
         }
     return way
-
-
-def _dns_endpoints(config: EnvoyConfig, cluster: str) -> list[tuple[str, int, bool, bool]]:
-    """Names instead of addresses, as istiod sends them."""
-    raise NotImplementedError
 
 
 def _tls_word(mode: OutboundTls) -> str:
