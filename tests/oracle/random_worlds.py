@@ -191,18 +191,19 @@ class _World:
         self.hosts.append(service_fqdn(name, namespace))
 
     def slices(self, namespace: str, name: str, ports: Sequence[Port], addresses: Sequence[str], **more: Any) -> None:
-        """One slice, mostly as it should be."""
-        for number in range(self.r.choice((1, 1, 1, 1, 2))):
+        """Mostly one, and as it should be. No two say different things of one address: istiod would pick by chance."""
+        half = len(addresses) // 2 if self.maybe(0.4) else 0
+        for number, part in enumerate(part for part in (addresses[:half], addresses[half:]) if part):
             told: list[Json] = [{"name": port.name, "port": port.target, "protocol": "TCP"} for port in ports]
             if self.maybe(0.08):
                 self.r.choice(told)["name"] = "wrong"
             if self.maybe(0.05):
                 self.r.choice(told)["port"] = 9999
-            kind = "IPv4"
+            kind, listed = "IPv4", part
             if self.maybe(0.05):
-                kind, addresses = "FQDN", [self.r.choice(OUTSIDE)]
+                kind, listed = "FQDN", [self.r.choice(OUTSIDE)]
             elif self.maybe(0.05):
-                kind, addresses = "IPv6", ["2001:db8::7"]
+                kind, listed = "IPv6", ["2001:db8::7"]
             self.add(
                 "EndpointSlice",
                 "discovery.k8s.io/v1",
@@ -211,7 +212,7 @@ class _World:
                 metadata={"labels": {} if self.maybe(0.05) else {SERVICE_NAME_LABEL: name}},
                 addressType=kind,
                 ports=[] if self.maybe(0.03) else [entry if entry["name"] else {**entry, "name": ""} for entry in told],
-                endpoints=[{"addresses": [address], **self.conditions(), **more} for address in addresses],
+                endpoints=[{"addresses": [address], **self.conditions(), **more} for address in listed],
             )
 
     def conditions(self) -> Json:
@@ -231,7 +232,7 @@ class _World:
         labels = {"app": name} | (MESH_POD if self.maybe(0.6) else {})
         status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
         status["conditions"] = [{"type": "Ready", "status": "True"}]
-        spec = {"containers": [{"name": "app", "image": "app"}], "nodeName": "n"}
+        spec = {"containers": [{"name": "app", "image": "app"}], "nodeName": "n", "serviceAccountName": name}
         self.add("Pod", "v1", namespace, name, metadata={"labels": labels}, spec=spec, status=status)
         self.pods[address] = namespace
         ports = self.some_ports()
@@ -393,6 +394,8 @@ class _World:
             endpoint["ports"] = {self.r.choice(ports)["name"]: 8444}
         if self.maybe(0.15):
             endpoint["labels"] = {**MESH_POD, "version": "v1"}
+        if self.maybe(0.1):
+            endpoint["serviceAccount"] = "db"
         return endpoint
 
     def host(self, namespace: str) -> str:
