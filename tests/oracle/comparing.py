@@ -44,6 +44,11 @@ class Disagreement:
         """The first field that differs; the others mostly follow from it."""
         return next(iter(self.differences))
 
+    @property
+    def gist(self) -> tuple[str, str]:
+        """What makes it the same disagreement in another world."""
+        return self.kind, repr(self.differences[self.kind])
+
     def __str__(self) -> str:
         told = [f"  {key}: istiod {theirs!r}, ours {ours!r}" for key, (theirs, ours) in self.differences.items()]
         return "\n".join((f"world {self.world['id']}, call {self.call}", *told))

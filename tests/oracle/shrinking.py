@@ -16,7 +16,7 @@ ROUNDS = 12
 
 
 def shrunk(found: Disagreement) -> Disagreement:
-    """The same kind of disagreement about the same call, in a world without what it does not need: objects first, then
+    """The same disagreement about the same call, in a world without what it does not need: objects first, then
     parts of their specs."""
     found = Disagreement({**found.world, "calls": [found.call]}, found.call, found.differences)
     for parts in (_objects, _fields, _fields):
@@ -43,7 +43,7 @@ def _asked(found: Disagreement, gone: Iterable[list[Path]]) -> list[Disagreement
     for world, answer in answers([_without(found.world, paths) for paths in gone]):
         # What Istio refuses proves nothing.
         unexplained = [] if answer.get("invalid") else judged([(world, answer)]).unexplained
-        left.append(next((one for one in unexplained if one.kind == found.kind), None))
+        left.append(next((one for one in unexplained if one.gist == found.gist), None))
     return left
 
 
@@ -60,7 +60,14 @@ def _fields(world: Json) -> Iterator[Path]:
         for number, obj in enumerate(world[key]):
             yield from ((key, number, "metadata", one) for one in obj["metadata"] if one not in ("name", "namespace"))
             for part in ("spec", "ports", "endpoints"):
-                yield from _parts(obj.get(part), (key, number, part))
+                yield from (path for path in _parts(obj.get(part), (key, number, part)) if _may_go(obj["kind"], path))
+
+
+def _may_go(kind: str, path: Path) -> bool:
+    """Whether an object without it is one that Kubernetes takes."""
+    if kind == "EndpointSlice":
+        return path[-1] not in ("port", "addresses") and "targetRef" not in path[:-1]
+    return kind != "Service" or path[-1] not in ("port", "type", "externalName", "clusterIP")
 
 
 def _parts(value: Any, path: Path) -> Iterator[Path]:

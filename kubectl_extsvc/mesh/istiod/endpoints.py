@@ -107,8 +107,7 @@ def _of_slice(push: PushContext, service: MeshService, endpoint_slice: Json) -> 
         for address in endpoint.get("addresses") or ():
             pod = push.pods.get((service.namespace, address))
             for port in endpoint_slice.get("ports") or ():
-                if port.get("port"):
-                    yield _of_pod(push, pod, address, port["port"], ready, port.get("name") or "")
+                yield _of_pod(push, pod, address, port.get("port") or 0, ready, port.get("name") or "")
 
 
 def _of_pod(push: PushContext, pod: Json | None, address: str, port: int, ready: bool, port_name: str) -> Endpoint:
