@@ -79,7 +79,8 @@ def text_of(name: str) -> str:
 
 def world_of(name: str) -> Json:
     text, node = text_of(name), config_of(name).node
-    kube, istio = [], []
+    kube: list[Json] = []
+    istio: list[Json] = []
     # As if through JSON: YAML makes dates of what is only text.
     objects = json.loads(json.dumps([obj for obj in yaml.safe_load_all(text) if obj], default=str))
     for obj in [*objects, *([] if "remove: service/curl" in text else [CURL])]:

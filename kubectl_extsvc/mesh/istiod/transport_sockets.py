@@ -6,7 +6,6 @@ Source: istio pilot/pkg/networking/core/cluster_tls.go, pilot/pkg/model/push_con
 
 from dataclasses import dataclass, replace
 
-from kubectl_extsvc.mesh.destination_rules import settings_of
 from kubectl_extsvc.mesh.istiod.endpoints import Endpoint
 from kubectl_extsvc.mesh.istiod.envoy_words import SDS, extension
 from kubectl_extsvc.mesh.istiod.services import MeshService, Resolution
