@@ -29,6 +29,10 @@ KINDS = {
 """Kinds that our laws read, with their field of Snapshot."""
 
 
+SOME_TIME = "2023-11-14T22:13:20Z"
+"""The age of all objects that say none (program/world.go)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Disagreement:
     """About one call of a world."""
@@ -130,7 +134,7 @@ def snapshot_of(world: Json) -> Snapshot:
     objects: dict[str, list[Json]] = {plural: [] for plural in KINDS.values()}
     for obj in (*world["kube"], *world["istio"]):
         if obj["kind"] in KINDS:
-            metadata = {"namespace": "default", **obj["metadata"]}
+            metadata = {"namespace": "default", "creationTimestamp": SOME_TIME, **obj["metadata"]}
             objects[KINDS[obj["kind"]]].append({**obj, "metadata": metadata})
     of_kind: dict[str, Any] = {plural: tuple(found) for plural, found in objects.items()}
     return Snapshot(

@@ -24,6 +24,8 @@ class Endpoint:
     mesh_tls: bool = False
     healthy: bool = True
     """False: it is sent, but Envoy uses it for nothing."""
+    terminating: bool = False
+    """It is in no cluster, but has its listener where the Service is headless."""
     labels: Mapping[str, str] = field(default_factory=dict, compare=False)
     node: str = ""
     port_name: str = ""
@@ -46,15 +48,22 @@ def endpoints_of(push: PushContext, service: MeshService, port: RegistryPort) ->
         return (Endpoint(service.external_name, port.target_port),)
     if service.resolution is Resolution.EDS:
         return tuple(e for e in found if e.port_name == port.name and is_address(e.address))
-    numbers = {other.name: other.number for other in service.ports}
-    return tuple(e for e in found if (e.port_number or numbers.get(e.port_name)) == port.number)
+    of_port: tuple[Endpoint, ...] = ()
+    for other in push.by_host.get(service.host, ()):
+        if other.namespace == service.namespace:
+            # Each that bears the host counts by its own names of ports, and the youngest's count replaces the others'.
+            numbers = {declared.name: declared.number for declared in other.ports}
+            known = {number for number in numbers.values() if number == port.number}
+            of_port = tuple(e for e in found if (e.port_number or numbers.get(e.port_name)) in known) or of_port
+    return of_port
 
 
 def for_cluster(
     push: PushContext, service: MeshService, port: RegistryPort, client: Client, subset: Mapping[str, str]
 ) -> tuple[Endpoint, ...]:
     """Those that a client's cluster holds; subset is the labels of one."""
-    found = [e for e in endpoints_of(push, service, port) if subset.items() <= e.labels.items()]
+    every = endpoints_of(push, service, port)
+    found = [e for e in every if subset.items() <= e.labels.items() and not e.terminating]
     if service.kubernetes and (service.obj.get("spec") or {}).get("internalTrafficPolicy") == "Local":
         # Endpoints written by hand are on no node, and so they are dropped everywhere.
         return tuple(e for e in found if e.node == str(client.metadata.get("NODE_NAME", "")) and e.node)
@@ -101,28 +110,27 @@ def _of_slice(push: PushContext, service: MeshService, endpoint_slice: Json) -> 
     for endpoint in endpoint_slice.get("endpoints") or ():
         conditions = endpoint.get("conditions") or {}
         ready = conditions.get("ready") is not False
-        if not ready and conditions.get("terminating") is not False:
-            # An absent "terminating" counts as true, and what terminates is not sent.
-            continue
+        # An absent "terminating" counts as true, and what terminates is not sent.
+        terminating = not ready and conditions.get("terminating") is not False
         for address in endpoint.get("addresses") or ():
             pod = push.pods.get((service.namespace, address))
             for port in endpoint_slice.get("ports") or ():
-                yield _of_pod(push, pod, address, port.get("port") or 0, ready, port.get("name") or "")
+                found = _of_pod(push, pod, address, port.get("port") or 0, port.get("name") or "")
+                yield replace(found, healthy=ready, terminating=terminating)
 
 
-def _of_pod(push: PushContext, pod: Json | None, address: str, port: int, ready: bool, port_name: str) -> Endpoint:
+def _of_pod(push: PushContext, pod: Json | None, address: str, port: int, port_name: str) -> Endpoint:
     if pod is None:
-        return Endpoint(address, port, healthy=ready, port_name=port_name)
+        return Endpoint(address, port, port_name=port_name)
     metadata, spec = pod["metadata"], pod.get("spec") or {}
     labels = metadata.get("labels") or {}
     return Endpoint(
         address,
         port,
         labels.get(TLS_MODE_LABEL) == "istio",
-        ready,
-        labels,
-        spec.get("nodeName") or "",
-        port_name,
+        labels=labels,
+        node=spec.get("nodeName") or "",
+        port_name=port_name,
         account=_identity(push, metadata.get("namespace", ""), spec.get("serviceAccountName") or ""),
     )
 
@@ -158,8 +166,7 @@ def _of_entry(push: PushContext, service: MeshService) -> Iterator[Endpoint]:
         for (namespace, address), pod in push.pods.items():
             if namespace == service.namespace and selector.items() <= (pod["metadata"].get("labels") or {}).items():
                 for port in service.ports:
-                    found = _of_pod(push, pod, address, port.target_port, True, port.name)
-                    yield replace(found, port_number=port.number)
+                    yield replace(_of_pod(push, pod, address, port.target_port, port.name), port_number=port.number)
 
 
 def load_assignment(cluster: str, endpoints: Iterable[Endpoint]) -> Json:
