@@ -70,6 +70,23 @@ def slice_of(
     }
 
 
+def mirrored(*addresses: str, name: str = "my-pay-x7k2p", port: str | None = "http") -> Json:
+    """The slice that Kubernetes writes for v1 Endpoints of the alias's name."""
+    labels = {
+        "kubernetes.io/service-name": "my-pay",
+        "endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io",
+    }
+    item = slice_of(*addresses, labels=labels, name=name, port=port)
+    item["metadata"]["ownerReferences"] = [{"kind": "Endpoints", "name": "my-pay", "controller": True}]
+    return item
+
+
+def endpoints(*addresses: str, **metadata: Any) -> Json:
+    """v1 Endpoints of the alias's name."""
+    subset = {"addresses": [{"ip": address} for address in addresses], "ports": [{"name": "http", "port": 80}]}
+    return {"metadata": {"name": "my-pay", "namespace": "shop", **metadata}, "subsets": [subset]}
+
+
 def service(name: str = "my-pay", namespace: str = "shop", **spec: Any) -> Json:
     return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
 

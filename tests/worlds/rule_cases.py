@@ -22,10 +22,12 @@ from worlds.cases import (
     case,
     decided,
     destination_rule,
+    endpoints,
     external_name,
     in_clear,
     logged,
     mesh_pod,
+    mirrored,
     name_alias,
     not_served,
     ref,
@@ -61,10 +63,6 @@ CAPTURED = way(
     tried(f"{PAY_HOST}.corp.example", Reply.FOUND, "192.0.2.80"),
     search=("corp.example",),
 )
-MIRRORED = {
-    "kubernetes.io/service-name": "my-pay",
-    "endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io",
-}
 HIJACKED = route(
     OutboundTls.DISABLE,
     envoy_cluster="outbound|80||httpbin.org",
@@ -195,7 +193,8 @@ FIRING: dict[str, Case] = {
         TWO,
         seen(by_origin(200), route=route()),
         seen(answer(7), address_answer("203.0.113.20"), address_answer("203.0.113.99", 7), source=CRON),
-        endpoint_slices=(slice_of("203.0.113.99", labels=MIRRORED, name="my-pay-x7k2p"), *SLICES),
+        endpoints=(endpoints("203.0.113.99"),),
+        endpoint_slices=(mirrored("203.0.113.99"), *SLICES),
         resolved=RESOLVED,
     ),
     "XS0301": case(
@@ -432,7 +431,7 @@ SILENT: dict[str, Case] = {
         # Each of two sets is right: both answer, and the host has both.
         seen(by_origin(200), route=route()),
         seen(answer(status=200), address_answer("203.0.113.20"), address_answer("203.0.113.99"), source=CRON),
-        endpoint_slices=(slice_of("203.0.113.99", labels=MIRRORED, name="my-pay-x7k2p"), *SLICES),
+        endpoint_slices=(mirrored("203.0.113.99"), *SLICES),
         resolved={"api.pay.example": ("203.0.113.20", "203.0.113.99")},
     ),
     "XS0301": case(
