@@ -44,6 +44,7 @@ from kubectl_extsvc.rules.judging import judge_by, missing_facts
 
 READS = {
     "services": Fact.SERVICES,
+    "endpoints": Fact.ENDPOINTS,
     "endpoint_slices": Fact.ENDPOINT_SLICES,
     "destination_rules": Fact.DESTINATION_RULES,
     "virtual_services": Fact.VIRTUAL_SERVICES,
@@ -142,6 +143,8 @@ def test_rule_without_its_facts_is_skipped_with_the_right_that_unlocks_it() -> N
     assert judged.skipped == (
         Skipped("XS0201", *slices),
         Skipped("XS0202", *slices),
+        Skipped("XS0209", *slices),
+        Skipped("XS0213", *slices),
         Skipped("XS0301", *rules),
         Skipped("XS0406", *rules),
         Skipped("XS0303", *rules),
