@@ -1,8 +1,8 @@
 """What TLS libraries say when a handshake fails, read as one of a few troubles.
 
-The words are those of OpenSSL (curl, wget, Python), GnuTLS (curl and wget of Debian), mbedTLS and wolfSSL (curl of small
-images) and BoringSSL (Envoy). Seen with OpenSSL 1.1 and 3.0, GnuTLS 3.7, Python 3.11 and Envoy 1.40; the others are from
-curl lib/vtls, GnuTLS lib/errors.c and alert.c.
+The words are those of OpenSSL (curl, wget, Python), GnuTLS (Debian's wget), mbedTLS and wolfSSL (small images) and
+BoringSSL (Envoy). Seen with OpenSSL 3.0, GnuTLS 3.7, Python 3.11 and Envoy 1.40; the others are from curl lib/vtls,
+GnuTLS lib/errors.c and lib/alert.c.
 """
 
 import re

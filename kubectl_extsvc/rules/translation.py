@@ -104,14 +104,16 @@ FLAG_OF_LENGTH = {
     NO_HEALTHY_UPSTREAM: "UH",
     FAULT_ABORT: "FI",
     REQUEST_TIMEOUT: "UT",
-    **{str(len(RESET.format(words, reason))): flag for reason, flag in RESET_REASONS.items() for words in ("", RETRIED)},
+    **{
+        str(len(RESET.format(words, reason))): flag for reason, flag in RESET_REASONS.items() for words in ("", RETRIED)
+    },
 }
 """Body length → the flag that it stands for, where there is no log."""
 
 TELLING_FLAGS = ("NC", "NR", "FI", "DI", "UH", "UO", "UT", "UC", "UPE", "UR", "LR", "DF", "UF", "URX", "DC")
 """Flags from the one that says most to the one that says least: a retried failure has URX beside its cause."""
 
-TIMED_OUT = tuple(str(len(RESET.format(words, "connection timeout"))) for words in ("", RETRIED))
+TIMED_OUT = tuple(str(len(RESET.format(again, "connection timeout"))) for again in ("", RETRIED))
 
 ENVOY_CONNECT_TIMEOUT = 10.0
 """Seconds; meshConfig.connectTimeout's default. A refusal never takes so long."""
@@ -266,6 +268,8 @@ def _envoys_own(answer: Answer, observation: Observation, case: Case) -> Failure
         return _no_upstream(answer, flag, observation, case)
     if is_expected(answer.status, case):
         return None
+    if flag == "UT" and dead_for_plain(observation, case):
+        return Failure(FailureKind.SILENT, seen)  # a timeout shorter than it takes to see that nobody is there
     return Failure(FailureKind.NOT_HTTP if flag == "UPE" else FailureKind.PROXY_ERROR, seen, flag=flag)
 
 
