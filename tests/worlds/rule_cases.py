@@ -8,6 +8,7 @@ from worlds.cases import (
     CRON,
     HTTP,
     HTTP_TO_TLS,
+    NO_ISTIO,
     NO_RULE,
     PASSTHROUGH,
     PAY_HOST,
@@ -43,7 +44,7 @@ from worlds.cases import (
 
 from kubectl_extsvc.model.alias import AddressTarget, AliasPort, AppProtocol
 from kubectl_extsvc.model.observation import Case
-from kubectl_extsvc.model.probe import Purpose, Scheme
+from kubectl_extsvc.model.probe import Answer, Certificate, Handshake, Purpose, Scheme, Trust
 from kubectl_extsvc.model.resolution import Reply
 from kubectl_extsvc.model.resources import Json, ObjectRef
 from kubectl_extsvc.model.route import EnvoyEndpoint, OutboundTls, TlsInEffect
@@ -77,12 +78,46 @@ def _https(exit_code: int = 0, status: int = 0, host: str = "api.pay.example", e
 
 
 def _originating(outcome, rule: Json | None, in_effect, **changes) -> Case:  # type: ignore[no-untyped-def]
-    decision = decided("SIMPLE") if rule else NO_RULE
+    decision = decided(changes.pop("mode", "SIMPLE")) if rule else NO_RULE
     way = route(in_effect, rule=ref() if rule else None, endpoints=(EnvoyEndpoint("203.0.113.20", 443),))
     log = changes.pop("log", None)
     observed = seen(outcome, port=HTTP_TO_TLS, route=changes.pop("route", way), decision=decision, log=log)
     plain = not_served(answer(scheme=Scheme.TCP))
     return case(ORIGINATING, observed, plain, destination_rules=(rule,) if rule else (), **HEALTHY, **changes)
+
+
+EXPIRED = "SSL certificate problem: certificate has expired"
+NOT_VERIFIED = (
+    "CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_X509_verify_cert:_certificate_verification_error_at_depth_0"
+)
+TLS_SLICES = (slice_of("203.0.113.20", port="tls", number=443),)
+GRPC = AliasPort("grpc", 80, 80, AppProtocol.GRPC)
+GAP = {"tls": FULL, "portLevelSettings": [{"port": {"number": 80}, "connectionPool": {"tcp": {"maxConnections": 9}}}]}
+ADDED = ("x-envoy-peer-metadata", "x-forwarded-proto")
+
+
+def _redirect(location: str) -> Answer:
+    return replace(by_origin(301), headers=(*by_origin(301).headers, ("location", location)))
+
+
+def _shown(*names: str) -> Answer:
+    certificate = Certificate(names[0], "Some CA", names, "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z")
+    return replace(_https(0, 200), handshake=Handshake("api.pay.example", (certificate,), Trust.TRUSTED))
+
+
+def _routed(http: Json) -> Json:
+    """A VirtualService on the alias with one http route."""
+    return {"metadata": {"name": "my-pay", "namespace": "shop"}, "spec": {"hosts": [PAY_HOST], "http": [http]}}
+
+
+def _two_certificates(mine: Answer, plain: Answer) -> Case:
+    return case(
+        address_alias(TLS),
+        seen(mine, port=TLS, route=route()),
+        seen(plain, port=TLS, source=CRON),
+        endpoint_slices=TLS_SLICES,
+        resolved=RESOLVED,
+    )
 
 
 FIRING: dict[str, Case] = {
@@ -291,6 +326,26 @@ FIRING: dict[str, Case] = {
         endpoint_slices=(slice_of("203.0.113.20", port="tls", number=443),),
         resolved=RESOLVED,
     ),
+    "XS0411": case(
+        address_alias(TLS),
+        seen(_https(60, error=EXPIRED), port=TLS, source=CRON),
+        endpoint_slices=TLS_SLICES,
+        resolved=RESOLVED,
+    ),
+    "XS0412": _originating(
+        by_envoy(503, 121),
+        destination_rule(tls=FULL),
+        SIMPLE_FULL,
+        log=tls_error(f"{NOT_VERIFIED}:_unable_to_get_local_issuer_certificate"),
+    ),
+    # TLS 1.3: the alert comes after the handshake, and Envoy tells nothing of it.
+    "XS0413": _originating(by_envoy(503, 95), destination_rule(tls=FULL), SIMPLE_FULL, log=logged("UC")),
+    "XS0414": _originating(by_origin(400), destination_rule(trafficPolicy=GAP), OutboundTls.AUTO_PLAINTEXT, mode=""),
+    "XS0415": _originating(
+        by_origin(200),
+        destination_rule(tls={"mode": "SIMPLE", "sni": "api.pay.example", "insecureSkipVerify": True}),
+        TlsInEffect(OutboundTls.SIMPLE, sni="api.pay.example", verifies_chain=False),
+    ),
     "XS0501": case(
         name_alias(),
         seen(
@@ -304,6 +359,39 @@ FIRING: dict[str, Case] = {
         expect_body="free encyclop.dia",
     ),
     "XS0504": case(name_alias(), seen(answer(52, error="Empty reply from server"), source=CRON)),
+    "XS0505": _originating(
+        _redirect("https://api.pay.example/"),
+        destination_rule(tls=FULL),
+        SIMPLE_FULL,
+        route=route(SIMPLE_FULL, rule=ref(), request_headers_added=ADDED),
+    ),
+    "XS0506": case(
+        address_alias(GRPC),
+        seen(by_envoy(502, 87), port=GRPC, route=route(), log=logged("UPE", details="protocol_error")),
+        seen(answer(status=200), port=GRPC, source=CRON),
+        endpoint_slices=(slice_of("203.0.113.20", port="grpc"),),
+        resolved=RESOLVED,
+    ),
+    "XS0507": case(
+        address_alias(),
+        seen(by_origin(431), route=route(request_headers_added=ADDED)),
+        seen(answer(status=200), source=CRON),
+        **HEALTHY,
+    ),
+    "XS0508": case(
+        address_alias(),
+        seen(by_envoy(504, 24), route=route(virtual_service=VIRTUAL_SERVICE)),
+        seen(answer(status=200), source=CRON),
+        virtual_services=(_routed({"timeout": "1s"}),),
+        **HEALTHY,
+    ),
+    "XS0509": case(
+        address_alias(NAMED),
+        seen(answer(status=400, port=443), port=NAMED, source=CRON),
+        endpoint_slices=(slice_of("203.0.113.20", number=443),),
+        resolved=RESOLVED,
+        mesh=NO_ISTIO,
+    ),
     "XS0601": case(
         name_alias(), seen(by_envoy(502, 0), route=BLOCK_ALL, decision=NO_RULE), seen(answer(status=200), source=CRON)
     ),
@@ -315,6 +403,7 @@ FIRING: dict[str, Case] = {
         ),
         seen(answer(status=200), source=CRON),
     ),
+    "XS0701": _two_certificates(_shown("other.example"), _shown("api.pay.example")),
 }
 
 SILENT: dict[str, Case] = {
@@ -377,7 +466,7 @@ SILENT: dict[str, Case] = {
         **HEALTHY,
     ),
     "XS0205": case(
-        address_alias(), seen(by_origin(200), route=route()), seen(answer(status=403), source=CRON), **HEALTHY
+        address_alias(), seen(by_origin(200), route=route()), seen(answer(status=204), source=CRON), **HEALTHY
     ),
     "XS0207": case(
         name_alias(),
@@ -500,6 +589,35 @@ SILENT: dict[str, Case] = {
         endpoint_slices=(slice_of("203.0.113.20", port="tls", number=443),),
         resolved=RESOLVED,
     ),
+    "XS0411": case(
+        address_alias(TLS),
+        seen(_shown("api.pay.example"), port=TLS, source=CRON),
+        endpoint_slices=TLS_SLICES,
+        resolved=RESOLVED,
+    ),
+    # A private CA, named in caCertificates.
+    "XS0412": _originating(
+        by_origin(200),
+        destination_rule(tls={**FULL, "caCertificates": "/etc/ca.pem"}),
+        replace(SIMPLE_FULL, ca="file-root:/etc/ca.pem"),
+    ),
+    "XS0413": _originating(
+        by_origin(200),
+        destination_rule(tls={**FULL, "mode": "MUTUAL", "clientCertificate": "/c.pem", "privateKey": "/k.pem"}),
+        replace(SIMPLE_FULL, mode=OutboundTls.MUTUAL),
+        mode="MUTUAL",
+    ),
+    # Where the application speaks TLS itself, a port without TLS of the proxy is right.
+    "XS0414": case(
+        address_alias(TLS),
+        seen(_https(0, 200), port=TLS, route=route(OutboundTls.DISABLE, rule=ref()), decision=decided("")),
+        destination_rules=(
+            destination_rule(trafficPolicy={"tls": FULL, "portLevelSettings": [{"port": {"number": 443}}]}),
+        ),
+        endpoint_slices=TLS_SLICES,
+        resolved=RESOLVED,
+    ),
+    "XS0415": _originating(by_origin(200), destination_rule(tls=FULL), SIMPLE_FULL),
     "XS0501": case(
         name_alias(),
         seen(
@@ -518,6 +636,39 @@ SILENT: dict[str, Case] = {
         expect_body="free encyclop.dia",
     ),
     "XS0504": case(name_alias(), seen(answer(status=204), source=CRON)),
+    # To another page, as healthy servers do.
+    "XS0505": _originating(
+        _redirect("https://api.pay.example/login"),
+        destination_rule(tls=FULL),
+        SIMPLE_FULL,
+        route=route(SIMPLE_FULL, rule=ref(), request_headers_added=ADDED),
+    ),
+    "XS0506": case(
+        address_alias(GRPC),
+        seen(by_origin(415), port=GRPC, route=route()),
+        endpoint_slices=(slice_of("203.0.113.20", port="grpc"),),
+        resolved=RESOLVED,
+    ),
+    # Refused from everywhere.
+    "XS0507": case(
+        address_alias(),
+        seen(by_origin(400), route=route(request_headers_added=ADDED)),
+        seen(answer(status=400), source=CRON),
+        **HEALTHY,
+    ),
+    "XS0508": case(
+        address_alias(),
+        seen(by_origin(200), route=route(virtual_service=VIRTUAL_SERVICE)),
+        virtual_services=(_routed({"timeout": "1s"}),),
+        **HEALTHY,
+    ),
+    "XS0509": case(
+        address_alias(NAMED),
+        seen(answer(status=404, port=443), port=NAMED, source=CRON),
+        endpoint_slices=(slice_of("203.0.113.20", number=443),),
+        resolved=RESOLVED,
+        mesh=NO_ISTIO,
+    ),
     "XS0601": case(name_alias(), seen(by_origin(502), route=PASSTHROUGH), expect_status=(502,)),
     "XS0602": case(
         name_alias(),
@@ -526,4 +677,6 @@ SILENT: dict[str, Case] = {
             route=replace(BLOCK_ALL, virtual_host=PAY_HOST, direct_response=301),
         ),
     ),
+    # Two certificates of one name, as of two servers behind it.
+    "XS0701": _two_certificates(_shown("api.pay.example", "pay.example"), _shown("*.pay.example", "pay.example")),
 }
