@@ -25,13 +25,13 @@ from worlds.cases import (
     mesh_pod,
     mirrored,
     name_alias,
+    resolution_of,
     route,
     seen,
     service,
     service_entry,
     slice_of,
     tried,
-    way,
 )
 from worlds.rule_cases import FIRING, TWO
 
@@ -183,10 +183,12 @@ def test_a_service_of_the_cluster_as_target_is_well() -> None:
 # 0102: why a name does not resolve
 
 
-def looked_up(*attempts: Any, **words: Any) -> Case:
+def looked_up(*attempts: Any) -> Case:
+    of_alias = resolution_of(*(attempt for attempt in attempts if attempt.name != "typo.example"))
+    of_target = resolution_of(*(attempt for attempt in attempts if attempt.name == "typo.example"), name="typo.example")
     return case(
         name_alias(host="typo.example"),
-        seen(answer(6), route=PASSTHROUGH, resolution=way(*attempts, **words)),
+        seen(answer(6), route=PASSTHROUGH, resolution=of_alias, target=of_target),
         services=(external_name("my-pay", "typo.example"),),
     )
 
@@ -240,8 +242,10 @@ def test_a_pod_whose_search_list_lacks_the_cluster_asks_another_dns() -> None:
 
 
 def test_a_pod_that_asks_other_servers_than_one_that_finds_the_name_asks_another_dns() -> None:
-    found = seen(by_origin(200), route=PASSTHROUGH, resolution=way(tried(PAY_HOST, Reply.FOUND, "203.0.113.10")))
-    lost = way(tried(PAY_HOST, Reply.NO_SUCH_NAME), servers=("192.0.2.53",))
+    found = seen(
+        by_origin(200), route=PASSTHROUGH, resolution=resolution_of(tried(PAY_HOST, Reply.FOUND, "203.0.113.10"))
+    )
+    lost = resolution_of(tried(PAY_HOST, Reply.NO_SUCH_NAME), servers=("192.0.2.53",))
     finding = only(case(name_alias(), found, seen(answer(6), source=CRON, resolution=lost)))
     assert (finding.code, finding.evidence[-1]) == ("XS0102", "nameserver 192.0.2.53; elsewhere 10.96.0.10")
 
@@ -262,13 +266,17 @@ def test_an_alias_of_addresses_does_not_lead_to_its_host() -> None:
 
 # 0106, 0103: search lists
 
-WILDCARD = way(NOT_FIRST, tried(f"{PAY_HOST}.corp.example", Reply.FOUND, "192.0.2.80"), search=("corp.example",))
+CAUGHT = tried(f"{PAY_HOST}.corp.example", Reply.FOUND, "192.0.2.80")
+FULL = resolution_of(NOT_FIRST, CAUGHT, name=PAY_HOST, search=("corp.example",))
+TARGET = resolution_of(
+    tried("httpbin.org.corp.example", Reply.FOUND, "192.0.2.80"), name="httpbin.org", search=("corp.example",)
+)
 
 
 def test_a_name_caught_by_the_search_list_is_not_called_stale_too() -> None:
     caught = case(
         address_alias(),
-        seen(answer(status=404, remote_ip="192.0.2.80"), source=CRON, resolution=WILDCARD),
+        seen(answer(status=404, remote_ip="192.0.2.80"), source=CRON, resolution=FULL),
         endpoint_slices=(slice_of("203.0.113.20"),),
         resolved=RESOLVED,
         mesh=NO_ISTIO,
@@ -278,9 +286,50 @@ def test_a_name_caught_by_the_search_list_is_not_called_stale_too() -> None:
 
 def test_behind_a_sidecar_that_chooses_by_host_a_caught_name_is_a_warning() -> None:
     named = route(envoy_cluster="outbound|80||httpbin.org", cluster_type="STRICT_DNS")
-    assert said(case(name_alias(), seen(by_origin(200), route=named, resolution=WILDCARD))) == [("XS0106", WARNING)]
-    by_proxy = replace(named, endpoints=(EnvoyEndpoint("192.0.2.80", 80),))
-    assert said(case(name_alias(), seen(by_origin(200), route=by_proxy, resolution=WILDCARD))) == [("XS0106", ERROR)]
+    assert said(case(name_alias(), seen(by_origin(200), route=named, resolution=FULL))) == [("XS0106", WARNING)]
+
+
+def test_a_proxy_whose_search_list_catches_the_target_is_an_error_though_the_alias_is_led_rightly() -> None:
+    by_proxy = route(
+        envoy_cluster="outbound|80||httpbin.org",
+        cluster_type="STRICT_DNS",
+        endpoints=(EnvoyEndpoint("192.0.2.80", 80),),
+    )
+    finding = only(case(name_alias(), seen(by_origin(404), route=by_proxy, target=TARGET)))
+    assert (finding.code, finding.severity, finding.message) == (
+        "XS0106",
+        ERROR,
+        "the search list of the pod has corp.example, which has an answer for every name: "
+        '"httpbin.org" is taken for "httpbin.org.corp.example" by the proxy',
+    )
+
+
+def test_the_clusters_own_domain_by_another_name_catches_nothing() -> None:
+    same = resolution_of(
+        tried(f"{PAY_HOST}.corp.example", Reply.FOUND, "10.96.0.7"), name=PAY_HOST, search=("corp.example",)
+    )
+    calls = (seen(answer(status=200), source=CRON, resolution=same),)
+    assert said(case(address_alias(), *calls, endpoint_slices=(slice_of("203.0.113.20"),), mesh=NO_ISTIO)) == []
+
+
+def test_a_name_that_is_found_nowhere_else_is_not_caught() -> None:
+    """Of a short name the whole one is asked for first; what a domain says after it is no cause."""
+    later = resolution_of(
+        tried(PAY_HOST, Reply.NO_SUCH_NAME),
+        tried("my-pay.shop.corp.example", Reply.FOUND, "192.0.2.80"),
+        search=("corp.example",),
+    )
+    assert said(case(name_alias(), seen(answer(6), source=CRON, resolution=later), mesh=NO_ISTIO)) == [
+        ("XS0102", ERROR)
+    ]
+
+
+def test_a_name_in_the_pods_hosts_file_is_evidence_of_where_it_leads() -> None:
+    written = Resolution("my-pay.shop", "python3", (), ("203.0.113.44",), ("10.96.0.10",), (), 5, hosts_file=True)
+    fired = FIRING["XS0103"]
+    behind, plain = fired.observations
+    finding = only(replace(fired, observations=(behind, replace(plain, resolution=written))))
+    assert (finding.code, finding.evidence[-1]) == ("XS0103", "the pod's /etc/hosts has the name")
 
 
 # 0207: hijacked
@@ -350,6 +399,14 @@ def test_endpoints_of_the_proxy_refute_a_hijack() -> None:
 def test_a_service_that_is_not_first_in_the_search_list_hijacks_nobody() -> None:
     calls = (seen(by_origin(200)), seen(answer(status=200), source=CRON))
     assert said(hijack(service_entry("httpbin.org"), *calls, services=(service("org", "httpbin"),))) == []
+
+
+def test_a_hijack_is_shown_by_the_pods_resolver_where_the_services_were_not_read() -> None:
+    searched = resolution_of(tried("httpbin.org.svc.cluster.local", Reply.FOUND, "10.96.0.99"), name="httpbin.org")
+    rightly = resolution_of(tried("httpbin.org", Reply.FOUND, "203.0.113.10"), name="httpbin.org")
+    for target, expected in ((searched, [("XS0207", ERROR)]), (rightly, [])):
+        calls = (seen(by_origin(200), route=TAKEN, target=target), seen(answer(status=200), source=CRON))
+        assert said(hijack(service_entry("httpbin.org"), *calls, services=())) == expected
 
 
 # 0208: impossible addresses
@@ -508,7 +565,7 @@ def test_headless_service_has_slices_of_any_family() -> None:
 
 def test_target_of_ipv6_addresses_only_is_not_found_by_a_proxy_that_asks_for_ipv4() -> None:
     empty = route(envoy_cluster="outbound|80||six.example", cluster_type="STRICT_DNS", endpoints=())
-    found = way(tried(PAY_HOST, Reply.FOUND, "2001:db8::44"))
+    found = resolution_of(tried(PAY_HOST, Reply.FOUND, "2001:db8::44"))
     judged = case(name_alias(host="six.example"), seen(by_envoy(503, 19), route=empty, resolution=found))
     finding = only(judged)
     assert (finding.code, finding.message, finding.evidence) == (
@@ -516,7 +573,7 @@ def test_target_of_ipv6_addresses_only_is_not_found_by_a_proxy_that_asks_for_ipv
         "six.example has IPv6 addresses only, and the proxy looks up IPv4",
         ("503", "the pod finds 2001:db8::44", "outbound|80||six.example: no endpoint"),
     )
-    both = way(tried(PAY_HOST, Reply.FOUND, "2001:db8::44", "203.0.113.44"))
+    both = resolution_of(tried(PAY_HOST, Reply.FOUND, "2001:db8::44", "203.0.113.44"))
     assert said(case(name_alias(host="six.example"), seen(by_envoy(503, 19), route=empty, resolution=both))) == [
         ("XS0205", ERROR)
     ]
