@@ -170,6 +170,8 @@ def _nothing_to_do(report: "Report", args: Namespace, hints: "Sequence[Finding]"
     code = exit_code(report, args.fail_on, strict=args.strict)
     well = "is well" if code == ExitCode.DONE else "has no finding, and something could not be observed"
     say(f"alias {seen.alias.name} {well}: there is nothing to fix")
+    for note in report.notes if code != ExitCode.DONE else ():
+        say(note)
     for finding in hints:
         say(f"hint: {finding.code} {finding.message}; to change it: kubectl extsvc fix {seen.alias.name} {finding.code} "
             f"-n {seen.alias.namespace}")  # fmt: skip

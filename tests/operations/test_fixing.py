@@ -50,7 +50,7 @@ def service_of(alias: Alias) -> Json:
 
 
 def whole(case: Case) -> Snapshot:
-    """The case's objects, with the Service that hand-made cases leave out, ours if the alias is, each as a server gives it."""
+    """The case's objects, with the Service that hand-made cases leave out; each as a server gives it."""
     snapshot = case.snapshot
     if not snapshot.services:
         snapshot = replace(snapshot, services=(service_of(case.alias),))
