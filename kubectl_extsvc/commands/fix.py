@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 Cure what verify finds: verify the alias, plan the change, show it, ask, make it, and verify again.
 
-Without CODE the first finding is cured whose cure is a change of objects; one finding a run. The result is judged by the
-same rules before anything is changed: a change that would leave the finding in place, or bring another error, is
+Without CODE the first finding is cured whose cure is a change of objects; one finding a run. The result is judged by
+the same rules before anything is changed: a change that would leave the finding in place, or bring another error, is
 refused. The server tries it in a dry run first, and each object is only changed if it is still the one that was judged.
 
 Objects that Argo CD, Flux, Helm or an operator keeps are never changed: the change is shown, to be made at its source.
