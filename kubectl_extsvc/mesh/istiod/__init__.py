@@ -1,0 +1,1 @@
+"""What istiod gives a proxy: objects into Envoy's configuration."""
