@@ -7,9 +7,11 @@ import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError, ClusterError, Refused, cause_of
+from kubectl_extsvc.mesh.alias_route import alias_route
 from kubectl_extsvc.mesh.aliases import find_alias
 from kubectl_extsvc.mesh.contracts import contract
 from kubectl_extsvc.mesh.destination_rules import decision_for
+from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.finding import Finding, Judgement, Severity
 from kubectl_extsvc.model.fix import Create
@@ -145,10 +147,12 @@ def imagined_sources(alias: Alias) -> tuple[Source, ...]:
 
 
 def _unprobed(alias: Alias, snapshot: Snapshot, source: Source, index: int) -> Observation:
-    port = alias.ports[index]
-    in_mesh = source.mode is MeshMode.SIDECAR
-    decision = decision_for(alias, port.number, source, snapshot) if in_mesh else None
-    return Observation(source, port, contract(alias, port, source, snapshot), decision=decision)
+    port, spoken = alias.ports[index], contract(alias, alias.ports[index], source, snapshot)
+    if source.mode is not MeshMode.SIDECAR:
+        return Observation(source, port, spoken)
+    route = alias_route(alias, port, Client.of_source(source), snapshot)
+    decision = decision_for(alias, port.number, source, snapshot)
+    return Observation(source, port, spoken, route=route, decision=decision)
 
 
 async def try_fix(cluster: Cluster, planned: PlannedFix) -> tuple[Edit, ...]:
