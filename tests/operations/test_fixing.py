@@ -22,9 +22,10 @@ from kubectl_extsvc.model.report import AliasReport, SourceReport
 from kubectl_extsvc.model.resources import DESTINATION_RULES, Json, ObjectRef
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.operations import creating
-from kubectl_extsvc.operations.fixing import PlannedFix, by_objects, carry_out_fix, objection, plan_fix, try_fix
+from kubectl_extsvc.operations.fixing import PlannedFix, carry_out_fix, objection, plan_fix, try_fix
 from kubectl_extsvc.plans.fixes import is_planned, objects_in, with_edits
 from kubectl_extsvc.rules import judge
+from kubectl_extsvc.rules.unprobed import by_objects
 
 OURS = {"app.kubernetes.io/managed-by": "kubectl-extsvc", "extsvc.dev/alias": "my-pay"}
 
