@@ -104,7 +104,8 @@ def _redirect(location: str) -> Answer:
 
 def _shown(*names: str) -> Answer:
     certificate = Certificate(names[0], "Some CA", names, "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z")
-    return replace(_https(0, 200), handshake=Handshake("api.pay.example", (certificate,), Trust.TRUSTED))
+    served: Answer = _https(0, 200)
+    return replace(served, handshake=Handshake("api.pay.example", (certificate,), Trust.TRUSTED))
 
 
 def _routed(http: Json) -> Json:

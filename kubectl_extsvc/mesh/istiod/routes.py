@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from kubectl_extsvc.mesh.envoy_dump import DYNAMIC_DNS as DYNAMIC_DNS_CLUSTER
 from kubectl_extsvc.mesh.envoy_dump import PASSTHROUGH
-from kubectl_extsvc.mesh.hosts import covers
 from kubectl_extsvc.mesh.istiod.http_routes import ALL_PATHS, default_route, destination_cluster, routes_of
 from kubectl_extsvc.mesh.istiod.name_forms import bracketed, forms, meant_by, other_forms
 from kubectl_extsvc.mesh.istiod.services import UNSPECIFIED, MeshService, RegistryPort, Resolution
@@ -114,9 +113,7 @@ def _sites(scope: SidecarScope, listener: EgressListener, port: int, called: str
         yield Site((), (service,), (default_route(scope, service, port),))
 
 
-def _declaring(
-    listener: EgressListener, port: int, called: str | None
-) -> Iterable[tuple[MeshService, RegistryPort]]:
+def _declaring(listener: EgressListener, port: int, called: str | None) -> Iterable[tuple[MeshService, RegistryPort]]:
     """Services with a port; if only one Host header matters, those that may be meant by it, or that it leads to."""
     if called is None:
         return listener.by_port.get(port, ())
@@ -197,7 +194,8 @@ def _domains(scope: SidecarScope, service: MeshService, known: Iterable[str]) ->
 def catch_all(scope: SidecarScope) -> Json:
     """What becomes of requests to hosts that the client does not know."""
     if scope.policy == REGISTRY_ONLY:
-        name, action = "block_all", {"direct_response": {"status": 502}}
+        name = "block_all"
+        action: Json = {"direct_response": {"status": 502}}
     else:
         name, cluster = "allow_any", PASSTHROUGH
         if scope.policy == DYNAMIC_DNS:
