@@ -9,7 +9,14 @@ from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.resolution import Resolution
 from kubectl_extsvc.model.route import Route, RouteUnknown
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.rules.translation import Failure, FailureKind, failure_of, led_elsewhere, only_name_is_wrong
+from kubectl_extsvc.rules.translation import (
+    Failure,
+    FailureKind,
+    answers_in_turn,
+    failure_of,
+    led_elsewhere,
+    only_name_is_wrong,
+)
 
 WAY = (Stage.NAME, Stage.DNS, Stage.ROUTE, Stage.ENDPOINTS, Stage.TLS, Stage.HTTP)
 """Stages in the order in which a request passes them: a proxy chooses the route before an endpoint."""
@@ -35,12 +42,16 @@ def stages_of(observation: Observation, case: Case) -> tuple[StageResult, ...]:
 def first_difference(reports: Iterable[SourceReport]) -> Stage | None:
     """Δ: the first stage, on the way of a request, at which two kinds of source differ; None if they agree.
 
-    Compared are the stages after translation, port by port, of sources whose call was served and observed.
+    Compared are the stages after translation, port by port, of sources whose call was served and observed. That a call
+    was given the dead address of several is chance, and no difference.
     """
+    reports = tuple(reports)
+    observations = [report.observation for report in reports]
     reaches: dict[int, dict[MeshMode, set[Stage | int | None]]] = {}
     for report in reports:
-        if _counts(report):
-            observation = report.observation
+        observation = report.observation
+        by_chance = _reach(report) is Stage.ENDPOINTS and answers_in_turn(observations, observation.port.number)
+        if _counts(report) and not by_chance:
             by_mode = reaches.setdefault(observation.port.number, {})
             by_mode.setdefault(observation.source.mode, set()).add(_reach(report))
     differing = [stage for by_mode in reaches.values() for stage in _differing(list(by_mode.values()))]
