@@ -53,7 +53,8 @@ def double_tls(case: Case) -> Iterable[Finding]:
             continue
         block, route = deciding_block(observation, case), route_of(observation)
         wraps = route.tls.mode in ORIGINATING if route else block is not None and block.originates
-        if not wraps:
+        ignored = route is None and block is not None and credential_is_ignored(block.rule, observation.port.number)
+        if not wraps or ignored:
             continue
         ref = decider(observation, case)
         failure = failure_of(observation, case)

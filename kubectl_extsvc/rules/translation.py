@@ -284,7 +284,7 @@ def _no_upstream(answer: Answer, flag: str, observation: Observation, case: Case
         return Failure(FailureKind.PROXY_TLS, seen, library_reason(transport), trouble=trouble_in(transport))
     if "delayed_connect_error" in transport or "onnection_refused" in transport:
         return Failure(FailureKind.REFUSED, seen)
-    if flag in ("UO", "LR"):
+    if flag in ("UO", "LR", "DF"):
         return Failure(FailureKind.PROXY_ERROR, seen, flag=flag)
     if flag in ("UC", "UR"):
         return _broken_off(seen, flag, observation, case)
