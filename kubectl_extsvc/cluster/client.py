@@ -184,16 +184,19 @@ class Cluster:
         namespace: str,
         name: str,
         uid: str = "",
+        resource_version: str = "",
         dry_run: bool = False,
         propagation: Propagation = "Background",
     ) -> Json:
         """The server's answer: a Status, or the object if it lives on for a while.
 
-        With uid only that very object is deleted; another of its name is an ApiError with code 409.
+        With uid only that very object is deleted, with resource_version only as it was then; another is an ApiError
+        with code 409.
         """
         options: Json = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        if uid or resource_version:
+            options["preconditions"] = {key: value for key, value in preconditions.items() if value}
         if dry_run:
             options["dryRun"] = ["All"]
         path, subject = _path(resource, namespace, name), Subject("DELETE", resource.qualified_plural, name)

@@ -11,6 +11,7 @@ from typing import Protocol, cast
 COMMANDS = {
     "create": "Create an alias for an external service",
     "verify": "Probe aliases from pods with and without sidecar, and explain what is wrong",
+    "fix": "Cure what verify finds, after a look at the change",
     "delete": "Delete aliases and all that was made for them",
     "list": "List aliases",
     "demo": "Show the main job on this machine, without a cluster",

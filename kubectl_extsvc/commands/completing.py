@@ -41,7 +41,8 @@ def _candidates(words: list[str]) -> list[str]:
     if typed.startswith("-"):
         shown = [option for option, action in options.items() if action.help != "==SUPPRESS=="]
         return [*(option for option in sorted(shown) if option.startswith(typed)), NO_FILES]
-    if verb == "explain":
+    named = any(not word.startswith("-") for word in before[1:])
+    if verb == "explain" or (verb == "fix" and named):
         from kubectl_extsvc.rules import RULES
 
         return [*(f"{rule.code}\t{rule.title}" for rule in RULES if rule.code.startswith(typed)), NO_FILES]

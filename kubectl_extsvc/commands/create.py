@@ -132,7 +132,7 @@ def run(args: Namespace) -> int:
     from kubectl_extsvc.operations.creating import draft_of, plan_offline
 
     duration(args.timeout, "--timeout")  # a bad one is said before anything is done
-    wishes = _wishes(args)
+    wishes = create_wishes(args)
     draft = draft_of(wishes, say)
     if wishes.dry_run == "client" and args.mesh == "none" and not wishes.lookup:
         # Nothing has to be asked of a cluster.
@@ -142,7 +142,7 @@ def run(args: Namespace) -> int:
     return with_cluster(args, lambda cluster: _create(cluster, args, wishes, draft))
 
 
-def _wishes(args: Namespace) -> "CreateWishes":
+def create_wishes(args: Namespace) -> "CreateWishes":
     from kubectl_extsvc.operations.creating import CreateWishes
     from kubectl_extsvc.plans.tls import TlsWishes
 

@@ -51,6 +51,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_boolean("-A", "--all-namespaces", help="Verify the aliases of all namespaces.")
     parser.add_argument("-l", "--selector", default="", help="Verify the aliases whose Service has these labels.")
+    add_look_flags(parser)
+    parser.add_argument("--timeout", default="60s", help="Time limit of the whole command.")
+    parser.add_argument(
+        "-o", "--output", choices=("text", "wide", "json", "yaml", "junit"), default="text", help="Output format."
+    )
+    add_connection_flags(parser)
+
+
+def add_look_flags(parser: Parser) -> None:
+    """From where to look, what to ask there, and how strict to be; for every command that verifies."""
     parser.add_argument(
         "--from",
         dest="sources",
@@ -96,15 +106,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_boolean("--strict", help="Any rule that could not judge makes the exit code 3.")
     parser.add_argument("--probe-timeout", default="5s", help="Time limit of one request.")
-    parser.add_argument("--timeout", default="60s", help="Time limit of the whole command.")
-    parser.add_argument(
-        "-o", "--output", choices=("text", "wide", "json", "yaml", "junit"), default="text", help="Output format."
-    )
-    add_connection_flags(parser)
 
 
 def run(args: Namespace) -> int:
-    _check(args)
+    if args.names and (args.all_namespaces or args.selector):
+        raise UsageError("a NAME cannot be combined with --all-namespaces or --selector")
+    if args.all_namespaces and args.namespace:
+        raise UsageError("--all-namespaces and --namespace exclude each other")
+    check_look(args)
+    verify_wishes(args, tuple(args.names))
     return with_cluster(args, lambda cluster: _verify(cluster, args))
 
 
@@ -115,16 +125,21 @@ async def _verify(cluster: "Cluster", args: Namespace) -> int:
 async def verify_and_show(cluster: "Cluster", args: Namespace, names: tuple[str, ...], *, timeout: float) -> int:
     """Verify, print the report, and give the exit code. args may be those of create, which lack verify's flags."""
     from kubectl_extsvc.operations.verifying import verify
-    from kubectl_extsvc.output import REPORT_FORMATS, Style
 
     wishes = verify_wishes(args, names)
     report = await verify(cluster, wishes, say, timeout)
-    output = getattr(args, "output", "") or "text"
+    show(report, args, getattr(args, "output", "") or "text")
+    return exit_code(report, getattr(args, "fail_on", "error"), strict=getattr(args, "strict", False))
+
+
+def show(report: "Report", args: Namespace, output: str) -> None:
+    """The report on stdout, and beside data what it has to say on stderr."""
+    from kubectl_extsvc.output import REPORT_FORMATS, Style
+
     style = Style(color=wants_color(args), ascii=not _speaks_unicode(), width=None)
     print(REPORT_FORMATS[output](report, style), end="")
     for note in report.notes if output not in ("text", "wide") else ():
         say(note)
-    return exit_code(report, getattr(args, "fail_on", "error"), strict=getattr(args, "strict", False))
 
 
 def exit_code(report: "Report", fail_on: str, *, strict: bool) -> int:
@@ -176,12 +191,8 @@ def _source_wishes(args: Namespace) -> "SourceWishes":
     )
 
 
-def _check(args: Namespace) -> None:
-    """All that can be wrong with the flags, said before anything is asked of the cluster."""
-    if args.names and (args.all_namespaces or args.selector):
-        raise UsageError("a NAME cannot be combined with --all-namespaces or --selector")
-    if args.all_namespaces and args.namespace:
-        raise UsageError("--all-namespaces and --namespace exclude each other")
+def check_look(args: Namespace) -> None:
+    """All that can be wrong with the flags of add_look_flags, said before anything is asked of the cluster."""
     ways = [
         flag
         for flag, given in (
@@ -202,7 +213,7 @@ def _check(args: Namespace) -> None:
     except re.error as error:
         raise UsageError(f"--expect-body is no regular expression: {error}") from error
     duration(args.timeout, "--timeout")
-    verify_wishes(args, tuple(args.names))
+    verify_wishes(args, ())
 
 
 def _source(text: str) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubectl_extsvc.mesh.hosts import covers, resolve_host, specificity
-from kubectl_extsvc.model.alias import TlsMode
+from kubectl_extsvc.model.alias import TlsMode, TlsSettings
 from kubectl_extsvc.model.resources import Json, ObjectRef
 from kubectl_extsvc.model.route import RuleDecision
 
@@ -44,7 +44,7 @@ class Rule:
 
 
 @dataclass(slots=True)
-class _Merged:
+class Merged:
     """Rules of one host and namespace that became one; the first is the oldest and gives name and selector."""
 
     rules: list[Rule]
@@ -57,6 +57,15 @@ class _Merged:
     def policy_rule(self) -> Rule:
         """Whose trafficPolicy counts, whole: the first that has one."""
         return next((rule for rule in self.rules if rule.has_policy), self.first)
+
+    @property
+    def subsets(self) -> tuple[Json, ...]:
+        """Of two with one name the older rule's."""
+        found: dict[str, Json] = {}
+        for rule in self.rules:
+            for subset in rule.spec.get("subsets") or ():
+                found.setdefault(subset.get("name", ""), subset)
+        return tuple(found.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class _Lookup:
     step: _Step
     host: str
     """The most specific host there."""
-    groups: tuple[_Merged, ...]
+    groups: tuple[Merged, ...]
     """Merged rules of that host that the client may see; the lookup stops if there is any."""
 
 
@@ -95,7 +104,29 @@ def decide(
 
     client_labels are those of the client's pod. rules may be all of the cluster.
     """
-    covering = [rule for rule in (read_rule(obj, cluster_domain) for obj in rules) if covers(rule.host, host)]
+    return look_up(
+        [read_rule(obj, cluster_domain) for obj in rules],
+        host=host,
+        port=port,
+        service_namespace=service_namespace,
+        client_namespace=client_namespace,
+        client_labels=client_labels,
+        root_namespace=root_namespace,
+    )[0]
+
+
+def look_up(
+    rules: Iterable[Rule],
+    *,
+    host: str,
+    port: int,
+    service_namespace: str,
+    client_namespace: str,
+    client_labels: Mapping[str, str],
+    root_namespace: str,
+) -> tuple[RuleDecision, Merged | None]:
+    """The decision, and the rules that became one and decide together."""
+    covering = [rule for rule in rules if covers(rule.host, host)]
     covering.sort(key=lambda r: (r.selector is None, r.created, r.ref.name, r.ref.namespace))
     steps = _steps(covering, service_namespace, client_namespace, root_namespace)
     lookup = _look_up(steps, client_namespace)
@@ -106,22 +137,23 @@ def decide(
         if chosen is None or rule is not chosen.policy_rule
     )
     if lookup is None:
-        return RuleDecision(None, _why_none(host, covering, client_namespace), "", losers)
+        return RuleDecision(None, _why_none(host, covering, client_namespace), "", losers), None
     if chosen is None:
         reason = (
             f"the lookup stops at {lookup.groups[0].first.ref} in {_place(lookup.step)}, whose workloadSelector does "
             "not select the client; no rule applies"
         )
-        return RuleDecision(None, reason, "", losers)
+        return RuleDecision(None, reason, "", losers), None
     winner = chosen.policy_rule
     tls = tls_block(winner.spec, port)
-    return RuleDecision(
+    decision = RuleDecision(
         rule=winner.ref,
         reason=_why(lookup, chosen, host, port),
         mode=str(tls.get("mode", TlsMode.DISABLE)) if tls is not None else "",
         losers=losers,
         named=chosen.first.ref,
     )
+    return decision, chosen
 
 
 def read_rule(obj: Json, cluster_domain: str) -> Rule:
@@ -140,17 +172,36 @@ def read_rule(obj: Json, cluster_domain: str) -> Rule:
 
 
 def tls_block(spec: Json, port: int) -> Json | None:
-    """trafficPolicy.tls of a DestinationRule's spec for a port, as it stands.
+    """trafficPolicy.tls of a DestinationRule's spec for a port, as it stands."""
+    tls: Json | None = port_policy(spec, port).get("tls")
+    return tls
+
+
+def settings_of(tls: Json) -> TlsSettings:
+    """The tls of a trafficPolicy."""
+    return TlsSettings(
+        mode=TlsMode(tls.get("mode", TlsMode.DISABLE)),
+        sni=tls.get("sni", ""),
+        subject_alt_names=tuple(tls.get("subjectAltNames") or ()),
+        ca_certificates=tls.get("caCertificates", ""),
+        credential_name=tls.get("credentialName", ""),
+        client_certificate=tls.get("clientCertificate", ""),
+        private_key=tls.get("privateKey", ""),
+        insecure_skip_verify=bool(tls.get("insecureSkipVerify", False)),
+    )
+
+
+def port_policy(spec: Json, port: int) -> Json:
+    """trafficPolicy of a DestinationRule's spec, or of a subset, as it holds for a port.
 
     portLevelSettings of the port replace the whole top level, also where they say nothing of TLS.
     """
     policy: Json = spec.get("trafficPolicy") or {}
     for settings in policy.get("portLevelSettings") or ():
         if (settings.get("port") or {}).get("number") == port:
-            policy = settings
-            break
-    tls: Json | None = policy.get("tls")
-    return tls
+            found: Json = settings
+            return found
+    return policy
 
 
 def _steps(
@@ -195,13 +246,13 @@ def _visible(rule: Rule, client_namespace: str) -> bool:
     return not rule.export_to or "*" in rule.export_to or client_namespace in rule.export_to
 
 
-def _merge(rules: Iterable[Rule]) -> list[_Merged]:
+def _merge(rules: Iterable[Rule]) -> list[Merged]:
     """Rules of one host and namespace, in order of selector and age, made into as few as Istio makes of them.
 
     A rule without selector but with exportTo "." meets a rule with one, whose exportTo is "." by law: it is merged into
     that and stands nowhere by itself any more. And the last group alone says whether a rule stands by itself too.
     """
-    groups: list[_Merged] = []
+    groups: list[Merged] = []
     for rule in rules:
         separately = True
         for group in groups:
@@ -221,13 +272,13 @@ def _merge(rules: Iterable[Rule]) -> list[_Merged]:
                 separately = False
             group.rules.append(rule)
         if separately:
-            groups.append(_Merged([rule]))
+            groups.append(Merged([rule]))
     return groups
 
 
-def _choose(groups: Iterable[_Merged], client_namespace: str, labels: Mapping[str, str]) -> _Merged | None:
+def _choose(groups: Iterable[Merged], client_namespace: str, labels: Mapping[str, str]) -> Merged | None:
     """The first whose workloadSelector selects the client, else the youngest without a selector."""
-    fallback: _Merged | None = None
+    fallback: Merged | None = None
     for group in groups:
         if group.first.selector is None:
             fallback = group
@@ -240,7 +291,7 @@ def _place(step: _Step) -> str:
     return f"{step.whose} {step.namespace}"
 
 
-def _why(lookup: _Lookup, chosen: _Merged, host: str, port: int) -> str:
+def _why(lookup: _Lookup, chosen: Merged, host: str, port: int) -> str:
     winner = chosen.policy_rule
     parts = [f"{winner.ref} in {_place(lookup.step)} covers {host}"]
     if winner.host != host:
@@ -262,7 +313,7 @@ def _why_none(host: str, covering: Sequence[Rule], client_namespace: str) -> str
 
 
 def _why_not(
-    rule: Rule, lookup: _Lookup | None, chosen: _Merged | None, steps: Sequence[_Step], client_namespace: str
+    rule: Rule, lookup: _Lookup | None, chosen: Merged | None, steps: Sequence[_Step], client_namespace: str
 ) -> str:
     """Why a rule that covers the host does not decide, in one sentence."""
     step = next((s for s in steps if s.namespace == rule.ref.namespace and rule in s.candidates), None)
@@ -293,7 +344,7 @@ def _why_not_eligible(rule: Rule, steps: Sequence[_Step]) -> str:
 
 
 def _why_not_of_the_same_host(
-    rule: Rule, groups: Sequence[_Merged], chosen: _Merged | None, client_namespace: str
+    rule: Rule, groups: Sequence[Merged], chosen: Merged | None, client_namespace: str
 ) -> str:
     holding = [group for group in groups if rule in group.rules]
     if not holding:

@@ -1,5 +1,7 @@
 """Pods to look from, and how they take part in the mesh."""
 
+import json
+import re
 from collections.abc import Collection, Iterable
 
 from kubectl_extsvc.model.resources import Json
@@ -12,6 +14,7 @@ SYSTEM_NAMESPACES = frozenset(("kube-system", "istio-system"))
 
 _CLIENT_NAMES = ("curl", "sleep")
 """Containers and app labels of Istio's sample clients, best first."""
+_ISTIO_ANNOTATION = re.compile(r"(?:[^/]+\.)?istio\.io/")
 
 
 def mesh_mode(pod: Json) -> MeshMode:
@@ -52,26 +55,27 @@ def _has_sidecar(spec: Json, annotations: Json) -> bool:
     return False
 
 
-def sources_in(pods: Iterable[Json], *, everywhere: bool = False) -> tuple[Source, ...]:
+def sources_in(pods: Iterable[Json], *, everywhere: bool = False, container: str = "") -> tuple[Source, ...]:
     """Pods to look from, by namespace and name: running, ready, not going away, with a container beside the proxy.
 
-    everywhere takes those of kube-system and istio-system too.
+    everywhere takes those of kube-system and istio-system too; container is the one to look from, "" for the best.
     """
     found = [
         source
         for pod in pods
         if _is_ready(pod) and (everywhere or pod["metadata"].get("namespace") not in SYSTEM_NAMESPACES)
-        if (source := _source(pod)) is not None
+        if (source := _source(pod, container)) is not None
     ]
     return tuple(sorted(found, key=lambda source: (source.namespace, source.pod)))
 
 
 def by_preference(sources: Iterable[Source], alias_namespaces: Collection[str]) -> tuple[Source, ...]:
-    """Nearest to the aliases first, then Istio's sample clients, then by name."""
+    """Captured before not, nearest to the aliases first, then Istio's sample clients, then by name."""
     return tuple(
         sorted(
             sources,
             key=lambda source: (
+                source.as_proxy_user,
                 source.namespace not in alias_namespaces,
                 _rank(dict(source.labels).get("app", "")),
                 source.namespace,
@@ -81,17 +85,39 @@ def by_preference(sources: Iterable[Source], alias_namespaces: Collection[str]) 
     )
 
 
-def default_sources(pods: Iterable[Json], alias_namespaces: Collection[str]) -> tuple[Source, ...]:
+def default_sources(
+    pods: Iterable[Json], alias_namespaces: Collection[str], *, container: str = ""
+) -> tuple[Source, ...]:
     """One source of each mode that there is: sidecar, plain, ambient. System namespaces only for aliases there."""
     candidates = [
         source
-        for source in sources_in(pods, everywhere=True)
+        for source in sources_in(pods, everywhere=True, container=container)
         if source.namespace not in SYSTEM_NAMESPACES or source.namespace in alias_namespaces
     ]
     first: dict[MeshMode, Source] = {}
     for source in by_preference(candidates, alias_namespaces):
         first.setdefault(source.mode, source)
     return tuple(first[mode] for mode in MeshMode if mode in first)
+
+
+def addresses_of(pod: Json) -> tuple[str, ...]:
+    status = pod.get("status") or {}
+    addresses = [entry.get("ip", "") for entry in status.get("podIPs") or ()] or [status.get("podIP") or ""]
+    return tuple(address for address in addresses if address)
+
+
+def revision_of(source: Source) -> str:
+    """Revision of the istiod that injected a source, "" if it does not say.
+
+    The injector writes its own into sidecar.istio.io/status; the label istio.io/rev may name a tag for it.
+    """
+    annotations = dict(source.annotations)
+    try:
+        status = json.loads(annotations.get("sidecar.istio.io/status", ""))
+    except ValueError:
+        status = None
+    said = status.get("revision") if isinstance(status, dict) else None
+    return str(said or annotations.get("istio.io/rev") or dict(source.labels).get("istio.io/rev", ""))
 
 
 def _is_ready(pod: Json) -> bool:
@@ -103,31 +129,41 @@ def _is_ready(pod: Json) -> bool:
     )
 
 
-def _source(pod: Json) -> Source | None:
+def _source(pod: Json, wanted: str) -> Source | None:
     metadata, mode = pod["metadata"], mesh_mode(pod)
-    container = _application_container(pod, mode)
+    container = wanted or _application_container(pod, mode)
     if container is None:
         return None
+    annotations = metadata.get("annotations") or {}
     return Source(
         namespace=metadata.get("namespace", ""),
         pod=metadata["name"],
         container=container,
         mode=mode,
         labels=tuple(sorted((metadata.get("labels") or {}).items())),
+        addresses=addresses_of(pod),
+        annotations=tuple(sorted(item for item in annotations.items() if _ISTIO_ANNOTATION.match(item[0]))),
+        as_proxy_user=mode is MeshMode.SIDECAR and container in _of_the_proxys_user(pod),
     )
 
 
 def _application_container(pod: Json, mode: MeshMode) -> str | None:
-    """A sample client, else the pod's default container, else the first; never the proxy or one of its user."""
-    spec = pod.get("spec") or {}
-    names = [
-        container["name"]
-        for container in spec.get("containers") or ()
-        if container["name"] != PROXY_CONTAINER
-        and not (mode is MeshMode.SIDECAR and _runs_as_proxy(container, spec.get("securityContext") or {}))
-    ]
+    """A sample client, else the pod's default container, else the first; never the proxy.
+
+    One of the proxy's user is taken only where there is no other: what it does passes the proxy by.
+    """
+    names = [c["name"] for c in (pod.get("spec") or {}).get("containers") or () if c["name"] != PROXY_CONTAINER]
+    if mode is MeshMode.SIDECAR:
+        odd = _of_the_proxys_user(pod)
+        names = [name for name in names if name not in odd] or names
     default = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container", "")
     return next((name for name in (*_CLIENT_NAMES, default) if name in names), names[0] if names else None)
+
+
+def _of_the_proxys_user(pod: Json) -> frozenset[str]:
+    spec = pod.get("spec") or {}
+    of_the_pod = spec.get("securityContext") or {}
+    return frozenset(c["name"] for c in spec.get("containers") or () if _runs_as_proxy(c, of_the_pod))
 
 
 def _runs_as_proxy(container: Json, of_the_pod: Json) -> bool:

@@ -1,11 +1,11 @@
 """What verify found out, ready to be written in any format."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.finding import Finding, Judgement, Severity
 from kubectl_extsvc.model.observation import Observation, Stage, StageResult, StageState
-from kubectl_extsvc.model.snapshot import Mesh, Unread
+from kubectl_extsvc.model.snapshot import Mesh, Snapshot, Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Report:
     """Said once for the whole run: no plain source, and which flag helps."""
     incomplete: bool = False
     """A stage of a requested source could not be observed, or there was no source at all."""
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    """The objects that were judged. Not for any output."""
 
     def worst(self) -> Severity | None:
         found = [finding.severity for alias in self.aliases for finding in alias.findings]

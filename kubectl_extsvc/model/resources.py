@@ -45,6 +45,7 @@ NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 JOBS = Resource("batch", "v1", "jobs", "Job")
+NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 WORKLOADS = {
     "deployment": DEPLOYMENTS,
     "statefulset": Resource("apps", "v1", "statefulsets", "StatefulSet"),
@@ -65,7 +66,7 @@ SIDECARS = Resource(ISTIO_NETWORKING, "v1", "sidecars", "Sidecar")
 BY_KIND = {
     resource.kind: resource
     for resource in (
-        SERVICES, ENDPOINTS, ENDPOINT_SLICES, PODS, NAMESPACES, CONFIG_MAPS, DEPLOYMENTS, JOBS,
+        SERVICES, ENDPOINTS, ENDPOINT_SLICES, PODS, NAMESPACES, CONFIG_MAPS, DEPLOYMENTS, JOBS, NETWORK_POLICIES,
         DESTINATION_RULES, VIRTUAL_SERVICES, SERVICE_ENTRIES, SIDECARS,
     )
 }  # fmt: skip

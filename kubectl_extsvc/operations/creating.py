@@ -21,6 +21,7 @@ from kubectl_extsvc.model.resources import (
     SIDECARS,
     VIRTUAL_SERVICES,
     Json,
+    ObjectRef,
     Resource,
 )
 from kubectl_extsvc.model.snapshot import Mesh
@@ -252,15 +253,22 @@ async def _all_or_namespace(cluster: Cluster, resource: Resource, namespace: str
     return tuple((await cluster.list(resource, namespace)).items)
 
 
-async def try_plan(cluster: Cluster, plan: Plan, manager: str) -> None:
-    """Ask the server to do all of it in a dry run, at once. Raises its first refusal, with what to do next."""
+async def try_plan(cluster: Cluster, plan: Plan, manager: str) -> dict[ObjectRef, Json]:
+    """Ask the server to do all of it in a dry run, at once; gives the objects as it would write them.
+
+    Raises its first refusal, with what to do next.
+    """
+    tried: dict[ObjectRef, Json] = {}
 
     async def attempt(change: Change) -> None:
         if change.wanted is None:
             await cluster.delete(change.resource, change.ref.namespace, change.ref.name, uid=change.uid, dry_run=True)
         elif change.action is not Action.UNCHANGED:
             # Without ownerReferences: the Service's UID of a dry run is invented.
-            await cluster.apply(change.resource, change.wanted, field_manager=manager, dry_run=True, force=change.force)
+            applied = await cluster.apply(
+                change.resource, change.wanted, field_manager=manager, dry_run=True, force=change.force
+            )
+            tried[change.ref] = applied.object
 
     try:
         async with anyio.create_task_group() as group:
@@ -270,9 +278,11 @@ async def try_plan(cluster: Cluster, plan: Plan, manager: str) -> None:
         error = cause_of(refusals)
         assert isinstance(error, ApiError)
         advice = "nothing was changed"
-        if error.code == CONFLICT and f'"{MANAGER}:' not in str(error):
+        of_fields = error.code == CONFLICT and "has been modified" not in str(error)
+        if of_fields and f'"{MANAGER}:' not in str(error):
             advice += ". Use --overwrite to take these fields over."
         raise ApiError(f"{error}\n{advice}", code=error.code, reason=error.reason, status=error.status) from error
+    return tried
 
 
 async def carry_out(cluster: Cluster, plan: Plan, intent: Intent, say: Callable[[str], None]) -> Plan:

@@ -7,24 +7,31 @@ import anyio
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import UsageError
 from kubectl_extsvc.mesh.contracts import contract
-from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort
+from kubectl_extsvc.model.alias import Alias, AliasPort
 from kubectl_extsvc.model.report import Report
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.asking import ProbeWishes, Question, Replies, ask_all
 from kubectl_extsvc.operations.proxies import Proxy, complete, outbound_request, read_proxies
+from kubectl_extsvc.operations.reading import read_surroundings
 from kubectl_extsvc.operations.sourcing import Sources
 from kubectl_extsvc.probes.batch import Limits
-from kubectl_extsvc.probes.questions import transfers
+from kubectl_extsvc.probes.questions import names_asked, transfers
 
 LET_THE_PODS_WORK = 0.03
 """Seconds until all execs are under way; what they take then is time to load the judges in."""
 
 
 async def observe(
-    cluster: Cluster, wishes: ProbeWishes, snapshot: Snapshot, aliases: Sequence[Alias], found: Sources
+    cluster: Cluster,
+    wishes: ProbeWishes,
+    snapshot: Snapshot,
+    aliases: Sequence[Alias],
+    found: Sources,
+    *,
+    surroundings: bool = True,
 ) -> Report:
-    """Ask everything once, and judge."""
+    """Ask everything once, and judge. Without surroundings the evidence of read_surroundings is left out."""
     questions = tuple(
         _question(alias, port, source, snapshot, wishes)
         for alias in aliases
@@ -32,7 +39,7 @@ async def observe(
         for source in found.sources
     )
     sidecars = [source for source in found.sources if source.mode is MeshMode.SIDECAR]
-    replies, proxies = Replies(), dict[str, Proxy]()
+    replies, proxies, surrounded = Replies(), dict[str, Proxy](), snapshot
 
     async def probe() -> None:
         nonlocal replies
@@ -40,16 +47,22 @@ async def observe(
             source: tuple(t for question in questions if question.source == source for t in question.transfers)
             for source in found.sources
         }
-        replies = await ask_all(cluster, by_source, _hosts_of_addresses(aliases), Limits(wishes.timeout))
+        replies = await ask_all(cluster, by_source, names_asked(aliases), Limits(wishes.timeout))
 
     async def read() -> None:
         nonlocal proxies
         proxies = await read_proxies(cluster, sidecars, aliases, snapshot)
 
+    async def look_around() -> None:
+        nonlocal surrounded
+        surrounded = await read_surroundings(cluster, snapshot, aliases, found.sources)
+
     async with anyio.create_task_group() as group:
         if wishes.probe:
             group.start_soon(probe)
         group.start_soon(read)
+        if surroundings:
+            group.start_soon(look_around)
         await anyio.sleep(LET_THE_PODS_WORK)
         # Here and not above: the judges and their rules are loaded while we would only wait.
         from kubectl_extsvc.operations.judging import report_on
@@ -57,7 +70,7 @@ async def observe(
     for source in sidecars:
         requests = [outbound_request(q, replies.to(q)) for q in questions if q.source == source]
         proxies[source.key] = await complete(cluster, source, proxies[source.key], requests)
-    return await report_on(cluster, wishes, snapshot, aliases, found, questions, replies, proxies)
+    return await report_on(cluster, wishes, surrounded, aliases, found, questions, replies, proxies)
 
 
 def _question(alias: Alias, port: AliasPort, source: Source, snapshot: Snapshot, wishes: ProbeWishes) -> Question:
@@ -76,9 +89,3 @@ def _question(alias: Alias, port: AliasPort, source: Source, snapshot: Snapshot,
         cluster_domain=snapshot.cluster_domain,
     )
     return Question(alias, port, source, spoken, asked)
-
-
-def _hosts_of_addresses(aliases: Sequence[Alias]) -> tuple[str, ...]:
-    """Hosts whose addresses were written down by hand, and may have moved."""
-    hosts = (alias.host for alias in aliases if isinstance(alias.target, AddressTarget) and alias.host)
-    return tuple(dict.fromkeys(hosts))

@@ -1,18 +1,24 @@
 """Everything that is read of a cluster for a verdict, at once."""
 
-from collections.abc import Sequence
+import ipaddress
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError
-from kubectl_extsvc.model.alias import Alias
+from kubectl_extsvc.mesh.sources import addresses_of, revision_of
+from kubectl_extsvc.model.alias import AddressTarget, Alias
 from kubectl_extsvc.model.resources import (
+    CONFIG_MAPS,
     DESTINATION_RULES,
     ENDPOINT_SLICES,
+    ENDPOINTS,
     ISTIO_NETWORKING,
     ISTIO_VERSIONS,
+    NETWORK_POLICIES,
     PODS,
     SERVICE_ENTRIES,
     SERVICES,
@@ -22,6 +28,11 @@ from kubectl_extsvc.model.resources import (
     Resource,
 )
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot, Unread
+from kubectl_extsvc.model.source import Source
+
+MOST_LOOKUPS = 8
+"""Endpoint addresses whose pod is asked for: a request each, so that requests do not grow with aliases."""
+AT_ONCE = 8
 
 WELL_KNOWN_CLIENTS = "app in (curl,sleep)"
 """Label of the pods that Istio's samples give to probe from."""
@@ -34,15 +45,29 @@ async def read_mesh(cluster: Cluster) -> Mesh:
     return Mesh(installed=bool(served), api_version=newest or next(iter(served), ""))
 
 
-async def read_snapshot(cluster: Cluster, namespace: str | None, *, mesh: Mesh | None = None) -> Snapshot:
+async def read_snapshot(
+    cluster: Cluster, namespace: str | None, *, mesh: Mesh | None = None, everywhere: bool = False
+) -> Snapshot:
     """Services and slices of a namespace (None: all), and Istio's objects of all namespaces.
 
+    everywhere tries the Services and slices of all namespaces too; without that right those of the namespace do.
     Istio's objects are read everywhere, because a rule of the client's or of the root namespace may decide. A kind
     that may not be read is in Snapshot.unread; without Services there is nothing to say, so that is raised.
     """
     found: dict[str, tuple[Json, ...]] = {}
     unread: dict[str, Unread] = {}
     seen_mesh = mesh
+    narrowed = False
+
+    async def read_everywhere(resource: Resource) -> None:
+        nonlocal narrowed
+        try:
+            found[resource.plural] = (await cluster.list(resource, None)).items
+        except ApiError as error:
+            if error.code != 403 or namespace is None:
+                raise
+            narrowed = True
+            await read(resource, namespace)
 
     async def read(resource: Resource, where: str | None) -> None:
         try:
@@ -72,8 +97,11 @@ async def read_snapshot(cluster: Cluster, namespace: str | None, *, mesh: Mesh |
                 group.start_soon(read, resource.at_version(seen_mesh.api_version), None)
 
     async with anyio.create_task_group() as group:
-        group.start_soon(read, SERVICES, namespace)
-        group.start_soon(read, ENDPOINT_SLICES, namespace)
+        for resource in (SERVICES, ENDPOINT_SLICES):
+            if everywhere and namespace is not None:
+                group.start_soon(read_everywhere, resource)
+            else:
+                group.start_soon(read, resource, namespace)
         group.start_soon(read_istio)
 
     return Snapshot(
@@ -83,9 +111,118 @@ async def read_snapshot(cluster: Cluster, namespace: str | None, *, mesh: Mesh |
         virtual_services=found.get("virtualservices", ()),
         service_entries=found.get("serviceentries", ()),
         sidecars=found.get("sidecars", ()),
+        all_namespaces=(everywhere and not narrowed) or namespace is None,
         mesh=seen_mesh or Mesh(installed=False),
         unread=unread,
     )
+
+
+async def read_surroundings(
+    cluster: Cluster, snapshot: Snapshot, aliases: Sequence[Alias], sources: Sequence[Source]
+) -> Snapshot:
+    """The snapshot with what lies around the aliases: pods behind their addresses, v1 Endpoints of those that have no
+    address, the sources' NetworkPolicies, and Istio's mesh configuration. Evidence only: a refusal is in
+    Snapshot.unread, and nothing is raised for want of it.
+    """
+    if not sources:
+        return snapshot
+    pods: dict[str, Json] = {}
+    policies: list[Json] = []
+    endpoints: list[Json] = []
+    mesh_config: Json = {}
+    unread: dict[str, Unread] = {}
+    limit = anyio.CapacityLimiter(AT_ONCE)
+
+    async def read_pods_at(address: str, namespaces: Iterable[str | None]) -> None:
+        for namespace in namespaces:
+            try:
+                async with limit:
+                    listed = await cluster.list(PODS, namespace, field_selector=f"status.podIP={address}")
+            except ApiError as error:
+                unread.setdefault("pods", Unread("pods", str(error), "list pods"))
+                continue
+            pods.update({pod["metadata"]["uid"]: pod for pod in listed.items if address in addresses_of(pod)})
+            if namespace is None:
+                return
+
+    async def read_policies(namespace: str) -> None:
+        try:
+            async with limit:
+                policies.extend((await cluster.list(NETWORK_POLICIES, namespace)).items)
+        except ApiError as error:
+            if error.code != 404:
+                what = NETWORK_POLICIES.qualified_plural
+                unread[NETWORK_POLICIES.plural] = Unread(what, str(error), f"list {what}")
+
+    async def read_endpoints(alias: Alias) -> None:
+        try:
+            async with limit:
+                endpoints.append(await cluster.get(ENDPOINTS, alias.namespace, alias.name))
+        except ApiError as error:
+            if error.code != 404:
+                what = ENDPOINTS.plural
+                unread[what] = Unread(what, str(error), f"get {what}")
+
+    async def read_mesh_config() -> None:
+        nonlocal mesh_config
+        revision = next(filter(None, map(revision_of, sources)), "")
+        name = f"istio-{revision}" if revision not in ("", "default") else "istio"
+        try:
+            config_map = await cluster.get(CONFIG_MAPS, snapshot.mesh.root_namespace, name)
+            mesh_config = mesh_config_of(config_map)
+        except (ApiError, ValueError) as error:
+            unread[CONFIG_MAPS.plural] = Unread(CONFIG_MAPS.plural, str(error), f"get {CONFIG_MAPS.plural}")
+
+    async with anyio.create_task_group() as group:
+        for address, namespaces in _addresses_to_look_up(aliases).items():
+            group.start_soon(read_pods_at, address, (None, *namespaces))
+        for namespace in dict.fromkeys(source.namespace for source in sources):
+            group.start_soon(read_policies, namespace)
+        without = [a for a in aliases if isinstance(a.target, AddressTarget) and not a.target.addresses]
+        for alias in without[:MOST_LOOKUPS]:
+            # What stands in v1 Endpoints only is read by nobody; why it is not mirrored stands there as well.
+            group.start_soon(read_endpoints, alias)
+        if snapshot.mesh.installed:
+            group.start_soon(read_mesh_config)
+    root = str(mesh_config.get("rootNamespace") or snapshot.mesh.root_namespace)
+    return replace(
+        snapshot,
+        pods=tuple(pods.values()),
+        endpoints=tuple(endpoints),
+        network_policies=tuple(policies),
+        mesh_config=mesh_config,
+        mesh=replace(snapshot.mesh, root_namespace=root),
+        unread={**snapshot.unread, **unread},
+    )
+
+
+def mesh_config_of(config_map: Json) -> Json:
+    """MeshConfig in the ConfigMap that istiod reads (key mesh). Raises ValueError if it cannot be read."""
+    import yaml
+
+    try:
+        config = yaml.safe_load((config_map.get("data") or {}).get("mesh") or "")
+    except yaml.YAMLError as error:
+        name = config_map["metadata"]["name"]
+        raise ValueError(f"configmap/{name} has a mesh configuration that is not YAML") from error
+    return config if isinstance(config, dict) else {}
+
+
+def _addresses_to_look_up(aliases: Sequence[Alias]) -> dict[str, tuple[str, ...]]:
+    """Address → namespaces of the aliases that have it. Private ones first: pods mostly have such."""
+    found: dict[str, dict[str, None]] = {}
+    for alias in aliases:
+        for address in alias.target.addresses if isinstance(alias.target, AddressTarget) else ():
+            found.setdefault(address, {})[alias.namespace] = None
+    chosen = sorted(found, key=lambda address: not _is_private(address))[:MOST_LOOKUPS]
+    return {address: tuple(found[address]) for address in chosen}
+
+
+def _is_private(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_private
+    except ValueError:
+        return False
 
 
 async def with_labels(

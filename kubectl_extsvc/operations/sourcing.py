@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import anyio
 
@@ -48,15 +48,15 @@ async def find_sources(cluster: Cluster, wishes: SourceWishes, namespaces: Seque
     pods = await read_pods(cluster, namespaces, everywhere=False)
     if isinstance(pods, Unread):
         return Sources((), (f"no source: {pods.reason}",), pods)
-    sources = default_sources(pods, namespaces)
+    sources = default_sources(pods, namespaces, container=wishes.container)
     wanted = {MeshMode.PLAIN, MeshMode.SIDECAR} if mesh else {MeshMode.PLAIN}
     if wanted - {source.mode for source in sources}:
         more = await read_pods(cluster, namespaces, everywhere=True)
         if not isinstance(more, Unread):
-            sources = default_sources(more, namespaces)
+            sources = default_sources(more, namespaces, container=wishes.container)
     missing = sorted(wanted - {source.mode for source in sources})
     notes = tuple(f"no running {mode} pod to probe from; {HOW_TO_GET_SOURCES}" for mode in missing)
-    return Sources(tuple(_with_container(source, wishes.container) for source in sources), notes)
+    return Sources(sources, notes)
 
 
 async def _named_sources(cluster: Cluster, wishes: SourceWishes, namespace: str) -> tuple[Source, ...]:
@@ -67,14 +67,14 @@ async def _named_sources(cluster: Cluster, wishes: SourceWishes, namespace: str)
             pods.append(await cluster.get(PODS, where, name))
             continue
         pods.append(await _pod_of_workload(cluster, kind, name, where))
-    found = sources_in(pods, everywhere=True)
+    found = sources_in(pods, everywhere=True, container=wishes.container)
     known = {(source.namespace, source.pod) for source in found}
     for pod in pods:
         ref = ObjectRef("Pod", pod["metadata"]["namespace"], pod["metadata"]["name"])
         if (ref.namespace, ref.name) not in known:
             raise Refused(f"{ref} in namespace {ref.namespace} cannot be probed from: it is not running and ready, "
                           "or has no container but the proxy")  # fmt: skip
-    return tuple(_with_container(source, wishes.container) for source in found)
+    return found
 
 
 async def _pod_of_workload(cluster: Cluster, kind: str, name: str, namespace: str) -> Json:
@@ -117,16 +117,10 @@ async def _selected_sources(cluster: Cluster, wishes: SourceWishes, namespaces: 
     async with anyio.create_task_group() as group:
         for namespace in namespaces:
             group.start_soon(read, namespace)
-    sources = sources_in(pods, everywhere=True)
+    sources = sources_in(pods, everywhere=True, container=wishes.container)
     if not sources:
         raise Refused(f"no running pod matches --from-selector {wishes.selector} in {', '.join(namespaces)}")
-    return tuple(_with_container(source, wishes.container) for source in sources)
-
-
-def _with_container(source: Source, container: str) -> Source:
-    if not container:
-        return source
-    return replace(source, container=container)
+    return sources
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.operations.asking import ProbeWishes
 from kubectl_extsvc.operations.observing import observe
 from kubectl_extsvc.operations.reading import read_snapshot, with_labels
-from kubectl_extsvc.operations.settling import is_young
+from kubectl_extsvc.operations.settling import SETTLING_SECONDS, is_young
 from kubectl_extsvc.operations.sourcing import SourceWishes, find_sources, probe_pods
 from kubectl_extsvc.probes.questions import SAFE_METHODS
 
@@ -42,6 +42,8 @@ class VerifyWishes:
     selector: str = ""
     sources: SourceWishes = field(default_factory=SourceWishes)
     asked: ProbeWishes = field(default_factory=ProbeWishes)
+    just_changed: bool = False
+    """Objects were changed a moment ago, so that what is wrong may be the state before, however old they are."""
 
 
 async def verify(
@@ -74,7 +76,7 @@ async def _look_until_settled(
 ) -> None:
     """Give each report to take: the first, and others as long as what is wrong may only be young."""
     namespace = None if wishes.all_namespaces else cluster.namespace
-    snapshot = await read_snapshot(cluster, namespace)
+    snapshot = await read_snapshot(cluster, namespace, everywhere=True)
     aliases = await _chosen(cluster, snapshot, namespace, wishes)
     namespaces = tuple(dict.fromkeys(alias.namespace for alias in aliases))
     async with AsyncExitStack() as stack:
@@ -91,7 +93,11 @@ async def _look_until_settled(
             sources = await stack.enter_async_context(pods)
         else:
             sources = await find_sources(cluster, wishes.sources, namespaces, mesh=snapshot.mesh.installed)
-        seen, seen_since = frozenset[tuple[str, Stage]](), time.monotonic()
+        begun = time.monotonic()
+        if wishes.just_changed:
+            # At once, half of what is seen could be of before the push.
+            await anyio.sleep(PUSH_SECONDS)
+        seen, seen_since = frozenset[tuple[str, Stage]](), begun
         while True:
             report = await observe(cluster, wishes.asked, snapshot, aliases, sources)
             take(report)
@@ -101,10 +107,11 @@ async def _look_until_settled(
             # DNS answers are cached for 5 to 30 s, so what is wrong with a name may last longer than a push.
             of_names = any(stage in (Stage.NAME, Stage.DNS) for _, stage in found_now)
             lasting = now - seen_since >= PUSH_SECONDS and not of_names
-            if not found_now or lasting or wishes.asked.method not in SAFE_METHODS or not is_young(aliases, snapshot):
+            young = is_young(aliases, snapshot) or (wishes.just_changed and now - begun < SETTLING_SECONDS)
+            if not found_now or lasting or wishes.asked.method not in SAFE_METHODS or not young:
                 return
             await anyio.sleep(LOOK_AGAIN_SECONDS)
-            snapshot = await read_snapshot(cluster, namespace, mesh=snapshot.mesh)
+            snapshot = await read_snapshot(cluster, namespace, mesh=snapshot.mesh, everywhere=True)
             aliases = await _chosen(cluster, snapshot, namespace, wishes)
 
 

@@ -34,7 +34,8 @@ async def wait_until_known(
         while True:
             snapshot = await read_snapshot(cluster, intent.namespace, mesh=mesh)
             alias = named_alias(snapshot, intent.namespace, intent.name)
-            missing = what_is_missing(await observe(cluster, ProbeWishes(), snapshot, (alias,), sources), intent)
+            report = await observe(cluster, ProbeWishes(), snapshot, (alias,), sources, surroundings=False)
+            missing = what_is_missing(report, intent)
             if not missing:
                 return
             await anyio.sleep(POLL_SECONDS)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubectl_extsvc.model.resources import Json
 
@@ -15,7 +15,7 @@ _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9 ._/|>=(),+-]*(?<! )")
 _RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
-def to_yaml(document: Json) -> str:
+def to_yaml(document: Json | list[Any]) -> str:
     """One document, keys in their order, ASCII only, no anchors, no folded lines."""
     import yaml
 

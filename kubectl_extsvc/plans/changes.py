@@ -170,7 +170,7 @@ def _deletions(objects: Sequence[Json], why: str, order: Sequence[str]) -> Itera
     for obj in sorted(objects, key=place):
         yield Change(
             action=Action.DELETE,
-            resource=_resource_of(obj),
+            resource=resource_of(obj),
             ref=ObjectRef.of(obj),
             wanted=None,
             why=why,
@@ -178,7 +178,7 @@ def _deletions(objects: Sequence[Json], why: str, order: Sequence[str]) -> Itera
         )
 
 
-def _resource_of(obj: Json) -> Resource:
+def resource_of(obj: Json) -> Resource:
     """As the object itself names its version."""
     resource = BY_KIND[obj["kind"]]
     version = obj["apiVersion"].split("/")[-1]

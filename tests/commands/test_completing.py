@@ -38,6 +38,8 @@ WORDS = st.one_of(
         (["verify", "--kubeconfig", ""], [":0"]),
         (["verify", "--namespace", "sh"], [":4"]),
         (["explain", "nope"], [":4"]),
+        (["fix", ""], [":4"]),
+        (["fix", "my-pay", "XS0403"], ["XS0403\tThe server has no such name as the SNI sent", ":4"]),
     ],
 )  # fmt: skip
 def test_candidates(typed: list[str], found: list[str]) -> None:

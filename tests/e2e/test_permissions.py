@@ -23,6 +23,8 @@ READS: tuple[tuple[str, str, str], ...] = (
     (ISTIO, "sidecars", "list"),
     ("", "pods", "list"),
     ("", "pods/log", "get"),
+    ("", "configmaps", "get"),
+    ("networking.k8s.io", "networkpolicies", "list"),
 )
 EXEC = (("", "pods/exec", "get"), ("", "pods/exec", "create"))
 WRITES = tuple(
@@ -184,7 +186,8 @@ def test_rights_in_one_namespace_suffice_for_a_look_at_its_objects(extsvc: Run, 
         assert done.returncode == 0, done.stderr
         assert {source["mode"] for alias in report["aliases"] for source in alias["sources"]} == {"sidecar"}
         assert {unread["what"] for unread in report["unread"]} == {
-            f"{plural}.{ISTIO}" for plural in ("destinationrules", "virtualservices", "serviceentries", "sidecars")
+            "configmaps",
+            *(f"{plural}.{ISTIO}" for plural in ("destinationrules", "virtualservices", "serviceentries", "sidecars")),
         }
     finally:
         kubectl("delete", "rolebinding,role", USER, "-n", "default")

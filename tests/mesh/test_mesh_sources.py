@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kubectl_extsvc.mesh.sources import by_preference, default_sources, mesh_mode, sources_in
+from kubectl_extsvc.mesh.sources import by_preference, default_sources, mesh_mode, revision_of, sources_in
 from kubectl_extsvc.model.source import MeshMode, Source
 
 PROXY = {"name": "istio-proxy", "args": ["proxy", "sidecar"], "securityContext": {"runAsUser": 1337}}
@@ -148,9 +148,42 @@ def test_a_container_of_the_proxys_user_is_not_looked_from() -> None:
     assert [source.container for source in found] == ["app"]
 
 
-def test_a_sidecar_pod_that_runs_as_the_proxys_user_throughout_is_no_source() -> None:
-    a_pod = pod(containers=({"name": "app"}, PROXY), securityContext={"runAsUser": 1337})
-    assert sources_in([a_pod]) == ()
+def test_a_sidecar_pod_that_runs_as_the_proxys_user_throughout_is_looked_from_last_and_known_as_such() -> None:
+    a_pod = pod("a", containers=({"name": "app"}, PROXY), securityContext={"runAsUser": 1337})
+    (found,) = sources_in([a_pod])
+    assert (found.container, found.mode, found.as_proxy_user) == ("app", MeshMode.SIDECAR, True)
+    assert [s.pod for s in default_sources([a_pod, sidecar("b", "far")], ("shop",))] == ["b"]
+
+
+def test_a_container_that_was_asked_for_is_taken_even_if_it_is_of_the_proxys_user() -> None:
+    odd = {"name": "odd", "securityContext": {"runAsUser": 1337}}
+    a_pod = pod(containers=({"name": "app"}, odd, PROXY))
+    chosen = [sources_in([a_pod], container=name)[0] for name in ("odd", "app")]
+    assert [(source.container, source.as_proxy_user) for source in chosen] == [("odd", True), ("app", False)]
+
+
+def test_a_source_has_the_pods_addresses_and_istios_annotations() -> None:
+    a_pod = pod(annotations={"traffic.sidecar.istio.io/excludeOutboundPorts": "80", "istio.io/rev": "a", "x.io/y": "z"})
+    a_pod["status"] |= {"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]}
+    (found,) = sources_in([a_pod])
+    assert found.addresses == ("10.0.0.1", "fd00::1")
+    assert found.annotations == (("istio.io/rev", "a"), ("traffic.sidecar.istio.io/excludeOutboundPorts", "80"))
+
+
+@pytest.mark.parametrize(
+    ("annotations", "labels", "expected"),
+    [
+        ({"sidecar.istio.io/status": '{"revision":"1-31"}'}, {"istio.io/rev": "prod"}, "1-31"),
+        ({"sidecar.istio.io/status": "odd", "istio.io/rev": "canary"}, {}, "canary"),
+        ({}, {"istio.io/rev": "canary"}, "canary"),
+        ({}, {}, ""),
+    ],
+)
+def test_the_revision_is_what_the_injector_says_of_itself(
+    annotations: dict[str, str], labels: dict[str, str], expected: str
+) -> None:
+    (found,) = sources_in([pod(annotations=annotations, labels=labels)])
+    assert revision_of(found) == expected
 
 
 def test_user_1337_means_nothing_without_a_sidecar() -> None:

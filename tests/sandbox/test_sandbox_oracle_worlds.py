@@ -9,12 +9,12 @@ import pytest
 from sandbox.sidecar_worlds import key_of, made_of
 
 from kubectl_extsvc.mesh.envoy_dump import BLACK_HOLE, EnvoyConfig
+from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.outbound_request import OutboundRequest, RequestKind
 from kubectl_extsvc.mesh.routing import route_of
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import OutboundTls, Route
 from kubectl_extsvc.sandbox.api.store import Store
-from kubectl_extsvc.sandbox.sidecar.mesh_view import Client
 
 FOLDER = Path(__file__).parent.parent / "worlds" / "oracle"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -32,7 +32,7 @@ def generated(name: str) -> EnvoyConfig:
     for obj in (*told["kube"], *told["istio"]):
         store.put(key_of(obj["kind"]), {**obj, "metadata": {"namespace": "default", **obj["metadata"]}})
     proxy = told["proxy"]
-    client = Client(proxy["namespace"], "client", proxy.get("labels") or {}, proxy.get("ip", "10.244.0.9"))
+    client = Client(proxy["namespace"], "client", proxy.get("labels") or {}, (proxy.get("ip", "10.244.0.9"),))
     mesh = told.get("mesh") or {}
     data = {"mesh": json.dumps(mesh)}
     metadata = {"name": "istio", "namespace": "istio-system"}

@@ -1,11 +1,11 @@
-"""Merge patch, JSON patch and strategic merge of an object that is there."""
+"""JSON patches that cannot be done, and strategic merges, of an object that is there."""
 
 from typing import Any
 
 import pytest
 
 from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.sandbox.api.patches import json_patch, merge_patch, strategic_merge
+from kubectl_extsvc.sandbox.api.patches import json_patch, strategic_merge
 from kubectl_extsvc.sandbox.api.refusals import Refused
 
 REJECTED = "the server rejected our request due to an error in our request"
@@ -13,40 +13,6 @@ REJECTED = "the server rejected our request due to an error in our request"
 
 def service(*ports: Json) -> Json:
     return {"spec": {"type": "ClusterIP", "ports": list(ports)}}
-
-
-@pytest.mark.parametrize(
-    ("target", "patch", "result"),
-    [  # RFC 7396, appendix A
-        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
-        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
-        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
-        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
-        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
-        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
-        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
-    ],
-)
-def test_a_merge_patch_does_as_the_rfc_says(target: Json, patch: Json, result: Json) -> None:
-    assert merge_patch(target, patch) == result
-
-
-def test_a_json_patch_does_its_operations_in_order_and_leaves_the_old_object() -> None:
-    old = {"metadata": {"labels": {"a/b": "1"}}, "spec": {"ports": [{"port": 80}]}}
-    operations: list[Json] = [
-        {"op": "test", "path": "/metadata/labels/a~1b", "value": "1"},
-        {"op": "add", "path": "/spec/ports/-", "value": {"port": 81}},
-        {"op": "add", "path": "/spec/ports/0", "value": {"port": 79}},
-        {"op": "replace", "path": "/spec/ports/1/port", "value": 8080},
-        {"op": "remove", "path": "/metadata/labels/a~1b"},
-        {"op": "copy", "from": "/spec/ports/0", "path": "/spec/first"},
-        {"op": "move", "from": "/spec/first", "path": "/spec/only"},
-    ]
-    assert json_patch(old, operations) == {
-        "metadata": {"labels": {}},
-        "spec": {"ports": [{"port": 79}, {"port": 8080}, {"port": 81}], "only": {"port": 79}},
-    }
-    assert old == {"metadata": {"labels": {"a/b": "1"}}, "spec": {"ports": [{"port": 80}]}}
 
 
 @pytest.mark.parametrize(

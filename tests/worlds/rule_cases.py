@@ -23,20 +23,29 @@ from worlds.cases import (
     case,
     decided,
     destination_rule,
+    endpoints,
+    external_name,
     in_clear,
     logged,
+    mesh_pod,
+    mirrored,
     name_alias,
     not_served,
     ref,
+    resolution_of,
     route,
     seen,
+    service,
+    service_entry,
     slice_of,
     tls_error,
+    tried,
 )
 
 from kubectl_extsvc.model.alias import AddressTarget, AliasPort, AppProtocol
 from kubectl_extsvc.model.observation import Case
 from kubectl_extsvc.model.probe import Answer, Certificate, Handshake, Purpose, Scheme, Trust
+from kubectl_extsvc.model.resolution import Reply
 from kubectl_extsvc.model.resources import Json, ObjectRef
 from kubectl_extsvc.model.route import EnvoyEndpoint, OutboundTls, TlsInEffect
 
@@ -50,6 +59,20 @@ NAMED = replace(HTTP, number=443, target_port=443)
 ORIGINATING = address_alias(HTTP_TO_TLS)
 RESOLVED = {"api.pay.example": ("203.0.113.20",)}
 HEALTHY: dict[str, Any] = {"endpoint_slices": SLICES, "resolved": RESOLVED}
+CAPTURED = resolution_of(
+    tried("httpbin.org.shop.svc.cluster.local", Reply.NO_SUCH_NAME),
+    tried("httpbin.org.corp.example", Reply.FOUND, "192.0.2.80"),
+    name="httpbin.org",
+    search=("corp.example",),
+)
+FOUND = tried(PAY_HOST, Reply.FOUND, "203.0.113.10", cnames=("httpbin.org",))
+HIJACKED = route(
+    OutboundTls.DISABLE,
+    envoy_cluster="outbound|80||httpbin.org",
+    cluster_type="STRICT_DNS",
+    endpoints=(EnvoyEndpoint("10.96.0.99", 80),),
+)
+NO_VIP = address_alias(HTTP, cluster_ips=(), headless=True)
 
 
 def _https(exit_code: int = 0, status: int = 0, host: str = "api.pay.example", error: str = ""):  # type: ignore[no-untyped-def]
@@ -109,6 +132,32 @@ FIRING: dict[str, Case] = {
         seen(answer(status=200, remote_ip="203.0.113.44"), source=CRON),
         **HEALTHY,
     ),
+    "XS0104": case(
+        name_alias(host="b.shop.svc.cluster.local"),
+        seen(answer(6), route=PASSTHROUGH),
+        seen(answer(6), source=CRON),
+        services=(
+            external_name("my-pay", "b.shop.svc.cluster.local"),
+            external_name("b", "my-pay.shop.svc.cluster.local"),
+        ),
+    ),
+    "XS0105": case(
+        name_alias(host="web.front"),
+        seen(answer(6), route=PASSTHROUGH),
+        seen(answer(6), source=CRON),
+        services=(external_name("my-pay", "web.front"), service("web", "front", clusterIP="10.96.0.9")),
+    ),
+    "XS0106": case(
+        name_alias(),
+        seen(
+            by_origin(404, remote_ip="192.0.2.80"),
+            route=PASSTHROUGH,
+            resolution=resolution_of(FOUND, search=("corp.example",)),
+            target=CAPTURED,
+        ),
+        seen(answer(status=200, remote_ip="203.0.113.10"), source=CRON, resolution=resolution_of(FOUND)),
+        resolved={"httpbin.org": ("203.0.113.10",)},
+    ),
     "XS0201": case(
         address_alias(),
         seen(by_envoy(503, 19), route=route(endpoints=())),
@@ -139,6 +188,58 @@ FIRING: dict[str, Case] = {
         seen(by_envoy(503, 121), route=route(), log=logged(transport="delayed_connect_error:_Connection_refused")),
         seen(answer(7, error="Couldn't connect to server"), source=CRON),
         **HEALTHY,
+    ),
+    "XS0207": case(
+        name_alias(),
+        seen(by_envoy(503, 121), route=HIJACKED),
+        seen(answer(status=200), source=CRON),
+        services=(external_name("my-pay", "httpbin.org"), service("httpbin", "org", clusterIP="10.96.0.99")),
+        service_entries=(service_entry("httpbin.org"),),
+    ),
+    "XS0208": case(
+        replace(address_alias(host=""), target=AddressTarget(("10.96.0.9",))),
+        seen(by_origin(200), route=route()),
+        seen(answer(28), source=CRON),
+        services=(service(), service("web", "front", clusterIP="10.96.0.9", ports=[{"port": 80}])),
+        endpoint_slices=(slice_of("10.96.0.9"),),
+    ),
+    "XS0209": case(
+        address_alias(),
+        seen(by_envoy(503, 19), route=route(endpoints=())),
+        seen(answer(28), address_answer("203.0.113.20"), source=CRON),
+        services=(service(internalTrafficPolicy="Local", clusterIP="10.96.0.7"),),
+        **HEALTHY,
+    ),
+    "XS0210": case(
+        NO_VIP,
+        seen(by_envoy(503, 121), route=route(), log=logged(transport="delayed_connect_error:_Connection_refused")),
+        seen(answer(7), address_answer("203.0.113.20", 7), source=CRON),
+        services=(service(clusterIP="None", ports=[{"name": "http", "port": 80, "targetPort": 8080}]),),
+        endpoint_slices=(slice_of("203.0.113.20", number=8080),),
+        resolved=RESOLVED,
+    ),
+    "XS0211": case(
+        replace(address_alias(host=""), target=AddressTarget(("2001:db8::20",))),
+        seen(by_envoy(503, 19), route=route(endpoints=())),
+        seen(answer(7), source=CRON),
+        services=(service(ipFamilies=["IPv4"], clusterIP="10.96.0.7"),),
+        endpoint_slices=(slice_of("2001:db8::20", kind="IPv6"),),
+    ),
+    "XS0212": case(
+        replace(address_alias(host=""), target=AddressTarget(("10.244.0.9",))),
+        seen(by_envoy(503, 95), route=route(), log=logged("UC", details="upstream_reset_before_response_started")),
+        seen(answer(56), source=CRON),
+        services=(service(), service("pay", "prod", selector={"app": "pay"}, ports=[{"port": 80}])),
+        endpoint_slices=(slice_of("10.244.0.9"),),
+        pods=(mesh_pod("10.244.0.9", "prod", app="pay"),),
+    ),
+    "XS0213": case(
+        TWO,
+        seen(by_origin(200), route=route()),
+        seen(answer(7), address_answer("203.0.113.20"), address_answer("203.0.113.99", 7), source=CRON),
+        endpoints=(endpoints("203.0.113.99"),),
+        endpoint_slices=(mirrored("203.0.113.99"), *SLICES),
+        resolved=RESOLVED,
     ),
     "XS0301": case(
         name_alias(),
@@ -324,6 +425,31 @@ SILENT: dict[str, Case] = {
         fresh=True,
         **HEALTHY,
     ),
+    "XS0104": case(
+        name_alias(host="b.shop.svc.cluster.local"),
+        seen(by_origin(200), route=PASSTHROUGH),
+        seen(answer(status=200), source=CRON),
+        services=(external_name("my-pay", "b.shop.svc.cluster.local"), external_name("b", "httpbin.org")),
+    ),
+    "XS0105": case(
+        # Two words are a real host as well, whatever Services there are.
+        name_alias(),
+        seen(by_origin(200), route=PASSTHROUGH),
+        seen(answer(status=200), source=CRON),
+        services=(external_name("my-pay", "httpbin.org"), service("httpbin", "org", clusterIP="10.96.0.9")),
+        all_namespaces=True,
+    ),
+    "XS0106": case(
+        name_alias(),
+        # The target's own name is caught, the alias is not: its CNAME is absolute.
+        seen(
+            by_origin(200, remote_ip="203.0.113.10"),
+            route=PASSTHROUGH,
+            resolution=resolution_of(FOUND, search=("corp.example",)),
+            target=CAPTURED,
+        ),
+        resolved={"httpbin.org": ("203.0.113.10",)},
+    ),
     "XS0201": case(
         address_alias(),
         seen(by_origin(200), route=route()),
@@ -351,6 +477,61 @@ SILENT: dict[str, Case] = {
     ),
     "XS0205": case(
         address_alias(), seen(by_origin(200), route=route()), seen(answer(status=204), source=CRON), **HEALTHY
+    ),
+    "XS0207": case(
+        name_alias(),
+        seen(by_origin(200), route=replace(HIJACKED, endpoints=(EnvoyEndpoint("203.0.113.10", 80),))),
+        seen(answer(status=200), source=CRON),
+        services=(external_name("my-pay", "httpbin.org"), service("httpbin", "org", clusterIP="10.96.0.99")),
+        service_entries=(service_entry("httpbin.org", endpoints=[{"address": "httpbin.org."}]),),
+    ),
+    "XS0208": case(
+        # Some networks do use 240.0.0.0/4.
+        replace(address_alias(host=""), target=AddressTarget(("245.1.2.3",))),
+        seen(answer(status=200), address_answer("245.1.2.3"), source=CRON),
+        endpoint_slices=(slice_of("245.1.2.3"),),
+    ),
+    "XS0209": case(
+        address_alias(),
+        seen(by_origin(200), route=route()),
+        seen(answer(status=200), source=CRON),
+        services=(service(internalTrafficPolicy="Local", clusterIP="10.96.0.7"),),
+        endpoint_slices=(
+            slice_of("203.0.113.20") | {"endpoints": [{"addresses": ["203.0.113.20"], "nodeName": "node-1"}]},
+        ),
+        resolved=RESOLVED,
+    ),
+    "XS0210": case(
+        NO_VIP,
+        # The server answers at the Service's number as well.
+        seen(by_origin(200), route=route()),
+        seen(answer(status=200), address_answer("203.0.113.20"), source=CRON),
+        services=(service(clusterIP="None", ports=[{"name": "http", "port": 80, "targetPort": 8080}]),),
+        endpoint_slices=(slice_of("203.0.113.20", number=8080),),
+        resolved=RESOLVED,
+    ),
+    "XS0211": case(
+        replace(address_alias(host=""), target=AddressTarget(("203.0.113.20", "2001:db8::20"))),
+        seen(by_origin(200), route=route()),
+        seen(answer(status=200), source=CRON),
+        services=(service(ipFamilies=["IPv4"], clusterIP="10.96.0.7"),),
+        endpoint_slices=(*SLICES, slice_of("2001:db8::20", kind="IPv6", name="my-pay-ipv6")),
+    ),
+    "XS0212": case(
+        replace(address_alias(host=""), target=AddressTarget(("10.244.0.9",))),
+        seen(by_origin(200), route=route()),
+        seen(answer(status=200), source=CRON),
+        services=(service(),),
+        endpoint_slices=(slice_of("10.244.0.9"),),
+        pods=(mesh_pod("10.244.0.9", "outside") | {"spec": {"containers": [{"name": "server"}]}},),
+    ),
+    "XS0213": case(
+        TWO,
+        # Each of two sets is right: both answer, and the host has both.
+        seen(by_origin(200), route=route()),
+        seen(answer(status=200), address_answer("203.0.113.20"), address_answer("203.0.113.99"), source=CRON),
+        endpoint_slices=(mirrored("203.0.113.99"), *SLICES),
+        resolved={"api.pay.example": ("203.0.113.20", "203.0.113.99")},
     ),
     "XS0301": case(
         name_alias(),

@@ -7,7 +7,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from kubectl_extsvc.model.marks import MIRRORING_CONTROLLER, SERVICE_NAME_LABEL, SLICE_MANAGED_BY_LABEL
+from kubectl_extsvc.mesh.mirroring import is_mirrored, metadata_of_mirrors, mirrored_slices
+from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL, SLICE_MANAGED_BY_LABEL
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api.addresses import pod_ips
 from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE, KINDS, ServedKind
@@ -15,15 +16,10 @@ from kubectl_extsvc.sandbox.api.pod_admission import NODE, running
 from kubectl_extsvc.sandbox.api.store import Change, ChangeType, Store
 
 MANAGER = "kube-controller-manager"
-SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror"
 SLICE_CONTROLLER = "endpointslice-controller.k8s.io"
 SLICES, ENDPOINTS, SERVICES, PODS = "endpointslices.discovery.k8s.io", "endpoints", "services", "pods"
 REPLICA_SETS, DEPLOYMENTS, JOBS = "replicasets.apps", "deployments.apps", "jobs.batch"
 _REVISION = "deployment.kubernetes.io/revision"
-_NOT_MIRRORED = (
-    "endpoints.kubernetes.io/last-change-trigger-time",
-    "kubectl.kubernetes.io/last-applied-configuration",
-)
 _HASH = "pod-template-hash"
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """Of generated names (apimachinery pkg/util/rand)."""
@@ -192,14 +188,8 @@ class Controllers:
         if endpoints is None:
             return
         service = self._store.get(SERVICES, namespace, name)
-        labels = endpoints["metadata"].get("labels") or {}
-        mirrored = service is not None and not _selector(service) and labels.get(SKIP_MIRROR) != "true"
-        annotations = endpoints["metadata"].get("annotations") or {}
-        metadata = {
-            "labels": {**labels, SLICE_MANAGED_BY_LABEL: MIRRORING_CONTROLLER, SERVICE_NAME_LABEL: name},
-            "annotations": {key: value for key, value in annotations.items() if key not in _NOT_MIRRORED},
-        }
-        self._keep_slices(endpoints, mirrored_slices(endpoints) if mirrored else [], metadata)
+        wanted = mirrored_slices(endpoints) if is_mirrored(endpoints, service) else []
+        self._keep_slices(endpoints, wanted, metadata_of_mirrors(endpoints))
 
     def _select(self, service: Json) -> None:
         """Keep the slices of a Service with a selector (pkg/controller/endpointslice); it has no v1 Endpoints."""
@@ -310,23 +300,6 @@ class Controllers:
     def _put(self, resource: str, old: Json, new: Json) -> None:
         if old != new:
             self._put_object(BY_RESOURCE[resource], old, new)
-
-
-def mirrored_slices(endpoints: Json) -> list[Json]:
-    """Slices that say the same as v1 Endpoints: one for each set of ports and family, each as addressType … ports."""
-    found: dict[tuple[str, str], Json] = {}
-    for subset in endpoints.get("subsets") or ():
-        ports = sorted(({"name": "", **port} for port in subset.get("ports") or ()), key=lambda port: port["name"])
-        for group, ready in (("addresses", True), ("notReadyAddresses", False)):
-            for address in sorted(subset.get(group) or (), key=lambda address: address["ip"]):
-                family = "IPv6" if ":" in address["ip"] else "IPv4"
-                shape = found.setdefault(
-                    (family, json.dumps(ports)), {"addressType": family, "endpoints": [], "ports": ports or None}
-                )
-                kept = {key: address[key] for key in ("hostname", "nodeName", "targetRef") if address.get(key)}
-                conditions = {"ready": ready}
-                shape["endpoints"].append({"addresses": [address["ip"]], "conditions": conditions, **kept})
-    return list(found.values())
 
 
 def selected_slices(service: Json, pods: list[Json]) -> list[Json]:

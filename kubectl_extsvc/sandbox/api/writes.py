@@ -8,12 +8,13 @@ from typing import Any
 
 import yaml
 
+from kubectl_extsvc.model.patches import merge_patch
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api import addresses, admission
 from kubectl_extsvc.sandbox.api.controllers import LETTERS, MANAGER, Controllers, time_now
 from kubectl_extsvc.sandbox.api.field_ownership import after_apply, after_update, apply_config
 from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE, ServedKind
-from kubectl_extsvc.sandbox.api.patches import json_patch, merge_patch, strategic_merge
+from kubectl_extsvc.sandbox.api.patches import json_patch, strategic_merge
 from kubectl_extsvc.sandbox.api.pod_admission import admitted_pod
 from kubectl_extsvc.sandbox.api.refusals import (
     Refused,

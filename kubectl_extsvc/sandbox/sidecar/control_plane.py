@@ -11,15 +11,16 @@ from pathlib import Path
 
 from aiohttp import web
 
+from kubectl_extsvc.mesh.istiod.client import Client
+from kubectl_extsvc.mesh.istiod.computed import computed_config
+from kubectl_extsvc.mesh.istiod.envoy_words import TYPE_PREFIX
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api.store import Change, Store
 from kubectl_extsvc.sandbox.outside.network import Network
-from kubectl_extsvc.sandbox.sidecar.clusters import clusters_of
-from kubectl_extsvc.sandbox.sidecar.discovery import TYPE_PREFIX, TYPES, Configuration
-from kubectl_extsvc.sandbox.sidecar.listeners import listeners_of
-from kubectl_extsvc.sandbox.sidecar.mesh_view import LOOKED_AT, Client, mesh_view
-from kubectl_extsvc.sandbox.sidecar.routes import routes_of
-from kubectl_extsvc.sandbox.sidecar.tls import secrets_of
+from kubectl_extsvc.sandbox.sidecar.discovery import TYPES, Configuration
+from kubectl_extsvc.sandbox.sidecar.loopback import bent
+from kubectl_extsvc.sandbox.sidecar.objects import LOOKED_AT, snapshot_of
+from kubectl_extsvc.sandbox.sidecar.secrets import secrets_of
 
 DEBOUNCE = 0.02
 """Seconds: several changes that come together are told at once."""
@@ -35,15 +36,9 @@ def configuration_of(
     store: Store, network: Network, client: Client, *, access_log: Path, capture: Path
 ) -> Configuration:
     """What a client's proxy is to hold now. access_log is the file for it, capture the socket of its traffic."""
-    view = mesh_view(store, client)
-    clusters, endpoints = clusters_of(view, network)
-    return {
-        "listeners": listeners_of(view, access_log, capture),
-        "routes": routes_of(view),
-        "clusters": clusters,
-        "endpoints": endpoints,
-        "secrets": secrets_of(store, client.namespace),
-    }
+    config = computed_config(snapshot_of(store), client)
+    found = bent(config, network, access_log=access_log, capture=capture)
+    return found | {"secrets": secrets_of(store, client.namespace)}
 
 
 class ControlPlane:

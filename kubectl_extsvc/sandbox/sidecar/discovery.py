@@ -2,7 +2,6 @@
 
 from kubectl_extsvc.model.resources import Json
 
-TYPE_PREFIX = "type.googleapis.com/envoy."
 CONTROL_PLANE = "xds-rest"
 """Envoy cluster that the configuration comes from."""
 
@@ -35,8 +34,3 @@ def config_source(refresh_delay: str = "0.02s") -> Json:
         "request_timeout": "86400s",
     }
     return {"api_config_source": source, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
-
-
-def extension(name: str, message: str, content: Json | None = None) -> Json:
-    """{name, typed_config} of an extension; message without its package's beginning."""
-    return {"name": name, "typed_config": {"@type": f"{TYPE_PREFIX}extensions.{message}", **(content or {})}}

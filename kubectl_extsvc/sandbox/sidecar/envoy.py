@@ -12,10 +12,10 @@ import aiohttp
 import anyio
 from yarl import URL
 
+from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.pods.programs import SidecarUnavailable
 from kubectl_extsvc.sandbox.sidecar.discovery import CONTROL_PLANE, config_source
-from kubectl_extsvc.sandbox.sidecar.mesh_view import Client
 
 START_LIMIT = 10.0
 """Seconds until an Envoy that does not come up is given up."""

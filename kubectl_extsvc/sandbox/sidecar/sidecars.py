@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from kubectl_extsvc.mesh.envoy_dump import WILDCARDS
+from kubectl_extsvc.mesh.istiod.client import Client
+from kubectl_extsvc.mesh.istiod.listeners import CAPTURE_PORT
 from kubectl_extsvc.mesh.sources import PROXY_CONTAINER
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api.store import Store
 from kubectl_extsvc.sandbox.outside.network import LOOPBACK, Network
 from kubectl_extsvc.sandbox.sidecar.control_plane import configuration_of, control_plane
 from kubectl_extsvc.sandbox.sidecar.envoy import Envoy, envoy_binary, running_envoy
-from kubectl_extsvc.sandbox.sidecar.listeners import ANY_ADDRESS, CAPTURE_PORT
-from kubectl_extsvc.sandbox.sidecar.mesh_view import Client
 
 MAX_ALIVE = 8
 
@@ -69,7 +70,7 @@ def pretended(text: str, network: Network, pod_ip: str, capture: Path) -> str:
         return f'"address":{found[1]}"{address}",{found[2]}"port_value":{found[3]}{port}'
 
     pipe = re.compile(rf'"pipe":(\s*){{\s*"path":\s*"{re.escape(str(capture))}"[^}}]*}}')
-    socket_address = f'{{"address": "{ANY_ADDRESS}", "port_value": {CAPTURE_PORT}}}'
+    socket_address = f'{{"address": "{WILDCARDS[0]}", "port_value": {CAPTURE_PORT}}}'
     text = pipe.sub(lambda found: f'"socket_address":{found[1]}{socket_address}', text)
     text = _IN_JSON.sub(in_json, text)
     return _IN_TEXT.sub(lambda found: "{}:{}".format(*pair(found[1])), text)
@@ -121,7 +122,7 @@ class Sidecars:
         async with slot.lock:
             if slot.sidecar is None or slot.sidecar.ended:
                 await slot.stack.aclose()
-                slot.sidecar = await self._start(slot.stack, Client.of(pod))
+                slot.sidecar = await self._start(slot.stack, Client.of_pod(pod))
         await self._end_longest_unused()
         return slot.sidecar
 

@@ -1,0 +1,185 @@
+"""The objects of a snapshot in the order in which istiod looks at them; made once, and shared by all clients.
+
+Source: istio pilot/pkg/model/push_context.go, branch release-1.31.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+from kubectl_extsvc.mesh.istiod.services import MeshService, Resolution, age, service_of, services_of_entry
+from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService, read_virtual_services
+from kubectl_extsvc.mesh.rule_lookup import Rule, read_rule
+from kubectl_extsvc.mesh.sources import addresses_of
+from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL
+from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.model.snapshot import Snapshot
+
+
+@dataclass(frozen=True, eq=False)
+class PushContext:
+    """Each part is made when it is first asked for."""
+
+    snapshot: Snapshot
+    scopes: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    """What is already known of a client, by its key."""
+
+    @cached_property
+    def kubernetes(self) -> Mapping[str, MeshService]:
+        """FQDN → Service."""
+        domain, alias_mode = self.snapshot.cluster_domain, self.snapshot.mesh.alias_mode
+        found = (service_of(s, cluster_domain=domain, alias_mode=alias_mode) for s in self.snapshot.services)
+        return {service.host: service for service in found}
+
+    @cached_property
+    def external_names(self) -> Mapping[str, str]:
+        """FQDN of an ExternalName Service → its externalName."""
+        return {s.host: s.external_name for s in self.kubernetes.values() if s.resolution is Resolution.ALIAS}
+
+    @cached_property
+    def services(self) -> tuple[MeshService, ...]:
+        """Of Services and ServiceEntries, oldest first."""
+        entries = (service for entry in self.snapshot.service_entries for service in services_of_entry(entry))
+        found = sorted((*self.kubernetes.values(), *entries), key=lambda s: (s.created, s.name, s.namespace))
+        aliases = self._aliases()
+        return tuple(replace(s, aliases=aliases[s.host]) if s.host in aliases else s for s in found)
+
+    def _aliases(self) -> dict[str, tuple[str, ...]]:
+        """Host → FQDNs of the ExternalName Services that stand for it in the end; a loop stands for nothing.
+
+        Hosts are compared as they are written: a final dot is not forgiven (resolveServiceAliases).
+        """
+        leading: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for fqdn, external_name in self.external_names.items():
+            if (end := end_of_chain(external_name, self.external_names)) is not None:
+                leading[end].append((self.kubernetes[fqdn].namespace, fqdn))
+        return {host: tuple(fqdn for _, fqdn in sorted(those)) for host, those in leading.items()}
+
+    @cached_property
+    def by_host(self) -> Mapping[str, tuple[MeshService, ...]]:
+        found: dict[str, list[MeshService]] = defaultdict(list)
+        for service in self.services:
+            found[service.host].append(service)
+        return {host: tuple(those) for host, those in found.items()}
+
+    @cached_property
+    def virtual_services(self) -> tuple[VirtualService, ...]:
+        """Oldest first."""
+        default = self.mesh_config.get("defaultVirtualServiceExportTo") or ()
+        return tuple(read_virtual_services(self.snapshot.virtual_services, default, self.cluster_domain))
+
+    @cached_property
+    def sidecars(self) -> tuple[Json, ...]:
+        """Those with a workloadSelector first, then oldest first."""
+        return tuple(sorted(self.snapshot.sidecars, key=lambda s: (_spec(s).get("workloadSelector") is None, *age(s))))
+
+    @cached_property
+    def slices(self) -> Mapping[tuple[str, str], tuple[Json, ...]]:
+        """(namespace, Service) → EndpointSlices."""
+        found: dict[tuple[str, str], list[Json]] = defaultdict(list)
+        for endpoint_slice in self.snapshot.endpoint_slices:
+            metadata = endpoint_slice["metadata"]
+            if name := (metadata.get("labels") or {}).get(SERVICE_NAME_LABEL):
+                found[metadata.get("namespace", ""), name].append(endpoint_slice)
+        return {key: tuple(those) for key, those in found.items()}
+
+    @cached_property
+    def pods(self) -> Mapping[tuple[str, str], Json]:
+        """(namespace, address) → pod."""
+        return {
+            (pod["metadata"].get("namespace", ""), ip): pod for pod in self.snapshot.pods for ip in addresses_of(pod)
+        }
+
+    @cached_property
+    def rules(self) -> Mapping[str, tuple[Rule, ...]]:
+        """Resolved host, perhaps a wildcard → DestinationRules."""
+        default = self.mesh_config.get("defaultDestinationRuleExportTo")
+        found: dict[str, list[Rule]] = defaultdict(list)
+        for obj in self.snapshot.destination_rules:
+            if default and not _spec(obj).get("exportTo"):
+                obj = {**obj, "spec": {**_spec(obj), "exportTo": default}}
+            rule = read_rule(obj, self.cluster_domain)
+            found[rule.host].append(rule)
+        return {host: tuple(those) for host, those in found.items()}
+
+    @cached_property
+    def wildcard_rules(self) -> tuple[Rule, ...]:
+        return tuple(rule for host, those in self.rules.items() if host.startswith("*") for rule in those)
+
+    @property
+    def mesh_config(self) -> Json:
+        return self.snapshot.mesh_config
+
+    @property
+    def root_namespace(self) -> str:
+        return str(self.mesh_config.get("rootNamespace") or self.snapshot.mesh.root_namespace)
+
+    @property
+    def cluster_domain(self) -> str:
+        return self.snapshot.cluster_domain
+
+    def seen_from(self, namespace: str) -> list[MeshService]:
+        """What clients of a namespace may see: services for fewer than all first (servicesExportedToNamespace)."""
+        exported = [s for s in self.services if not self.is_public(s) and self.is_visible(s, namespace)]
+        public = [service for service in self.services if self.is_public(service)]
+        return [*exported, *public]
+
+    def is_visible(self, service: MeshService, namespace: str) -> bool:
+        """Whether clients of a namespace may see a service at all."""
+        if self.is_public(service):
+            return True
+        export_to = self._export_to(service)
+        own = "." in export_to and service.namespace == namespace
+        return "~" not in export_to and (own or namespace in export_to)
+
+    def is_public(self, service: MeshService) -> bool:
+        """Exported to all namespaces."""
+        return "*" in self._export_to(service)
+
+    def _export_to(self, service: MeshService) -> Sequence[str]:
+        return service.export_to or self.mesh_config.get("defaultServiceExportTo") or ("*",)
+
+    def rules_on(self, host: str) -> tuple[Rule, ...]:
+        """DestinationRules that may decide for a host of the registry."""
+        own = () if host.startswith("*") else self.rules.get(host, ())
+        return (*own, *self.wildcard_rules)
+
+
+class _Identity:
+    """A snapshot as a key: it is the one that it is, since its objects cannot be hashed."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+
+    def __hash__(self) -> int:
+        return id(self.snapshot)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and other.snapshot is self.snapshot
+
+
+def push_context(snapshot: Snapshot) -> PushContext:
+    """The context of a snapshot, the same one each time it is asked for."""
+    return _made(_Identity(snapshot))
+
+
+@lru_cache(maxsize=4)
+def _made(key: _Identity) -> PushContext:
+    return PushContext(key.snapshot)
+
+
+def _spec(obj: Json) -> Json:
+    return obj.get("spec") or {}
+
+
+def end_of_chain(host: str, target: Mapping[str, str]) -> str | None:
+    """The first host that is no alias; target is FQDN → externalName. None for a loop."""
+    seen: set[str] = set()
+    while host in target:
+        if host in seen:
+            return None
+        seen.add(host)
+        host = target[host]
+    return host
