@@ -171,6 +171,8 @@ def port_settings_without_tls(case: Case) -> Iterable[Finding]:
         Fact.SERVICES,
         Fact.SERVICE_ENTRIES,
         Fact.VIRTUAL_SERVICES,
+        Fact.SIDECARS,
+        Fact.MESH_CONFIG,
     },
     symptom=True,
 )
