@@ -212,7 +212,8 @@ def client_certificate_wanted(case: Case) -> Iterable[Finding]:
                 Severity.ERROR,
                 Stage.TLS,
                 alias.service,
-                f"{alias.target} wants a client certificate, and the probe has none",
+                f"{alias.target} {'probably ' if failure.guess else ''}wants a client certificate, "
+                "and the probe has none",
                 evidence=[failure.seen],
                 cure="see that the application brings its certificate; a probe without one gets no further",
                 of=observation,
