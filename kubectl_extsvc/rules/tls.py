@@ -127,8 +127,8 @@ def port_settings_without_tls(case: Case) -> Iterable[Finding]:
     Why     portLevelSettings replace the whole trafficPolicy for their port; what they do not name is not taken
             from the top. With connectionPool alone, say, the port has no TLS any more: it goes in clear, to
             pods of the mesh, too.
-    Seen    400 "HTTP request to an HTTPS server", or a plain answer. A warning where the port is answered well in
-            clear. Silent on ports where the application speaks TLS itself: there no TLS is right. istioctl analyze and
+    Seen    400 "HTTP request to an HTTPS server", or a plain answer. A warning where the port does not lead to one
+            of TLS and no call fails. Silent on ports where the application speaks TLS itself: there no TLS is right. istioctl analyze and
             Kiali say nothing.
     Cure    Repeat the tls block in the port's settings.
     Source  destination_rule.proto (PortTrafficPolicy); applyTrafficPolicy in istio
@@ -143,11 +143,11 @@ def port_settings_without_tls(case: Case) -> Iterable[Finding]:
             continue
         if route is not None and (route.tls.mode.encrypts or route.passthrough or route.blocked):
             continue
-        well = went_well(observation, case) and not _is_refused(observation)
+        fails = observation.answer is not None and (not went_well(observation, case) or _is_refused(observation))
         port = observation.port.number
         yield say(
             "XS0414",
-            Severity.WARNING if well and not observation.contract.originates else Severity.ERROR,
+            Severity.ERROR if fails or observation.contract.originates else Severity.WARNING,
             Stage.TLS,
             block.ref,
             f"{block.ref} says {top['mode']} at its top, and its portLevelSettings for {port} have no tls: "
