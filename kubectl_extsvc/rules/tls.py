@@ -128,8 +128,8 @@ def port_settings_without_tls(case: Case) -> Iterable[Finding]:
             from the top. With connectionPool alone, say, the port has no TLS any more: it goes in clear, to
             pods of the mesh, too.
     Seen    400 "HTTP request to an HTTPS server", or a plain answer. A warning where the port does not lead to one
-            of TLS and no call fails. Silent on ports where the application speaks TLS itself: there no TLS is right. istioctl analyze and
-            Kiali say nothing.
+            of TLS and no call fails. Silent on ports where the application speaks TLS itself: there no TLS is
+            right. istioctl analyze and Kiali say nothing.
     Cure    Repeat the tls block in the port's settings.
     Source  destination_rule.proto (PortTrafficPolicy); applyTrafficPolicy in istio
             pilot/pkg/networking/core/cluster_traffic_policy.go; seen in what Istio 1.31 generates.
