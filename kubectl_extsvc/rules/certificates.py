@@ -1,5 +1,6 @@
 """Family 04: which certificates the two sides believe."""
 
+import re
 from collections.abc import Iterable
 
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
@@ -25,6 +26,9 @@ from kubectl_extsvc.rules.tls_words import TlsTrouble, named_in, trouble_of, ver
 from kubectl_extsvc.rules.translation import Failure, FailureKind, tls_to_addresses, transport_failure
 
 BY_CLIENT = (FailureKind.CLIENT_CERTIFICATE, FailureKind.CLIENT_TLS)
+NONE_SENT = r"no required ssl certificate was sent"
+"""What nginx answers over HTTP."""
+
 REFUSALS = (TlsTrouble.CLIENT_CERTIFICATE, TlsTrouble.CLIENT_REFUSED, TlsTrouble.REFUSED)
 
 
@@ -208,9 +212,23 @@ def client_certificate_wanted(case: Case) -> Iterable[Finding]:
                 Severity.ERROR,
                 Stage.TLS,
                 alias.service,
-                f"{alias.target} wants a client certificate, and the probe has none",
+                f"{alias.target} {'probably ' if failure.guess else ''}wants a client certificate, "
+                "and the probe has none",
                 evidence=[failure.seen],
                 cure="see that the application brings its certificate; a probe without one gets no further",
+                of=observation,
+            )
+    for observation in case.observations:
+        answer = observation.answer
+        if answer is not None and answer.status == 400 and re.search(NONE_SENT, answer.body, re.IGNORECASE):
+            yield say(
+                "XS0413",
+                Severity.ERROR,
+                Stage.TLS,
+                decider(observation, case) or alias.service,
+                f"{alias.target} wants a client certificate, and gets none",
+                evidence=[f"400: {answer.body[:120]}"],
+                cure="bring one: mode MUTUAL where the sidecar adds the TLS, else in the application",
                 of=observation,
             )
     for observation, failure in failures(case, FailureKind.PROXY_TLS):

@@ -15,6 +15,7 @@ from kubectl_extsvc.model.resources import VIRTUAL_SERVICES, Json, ObjectRef
 from kubectl_extsvc.model.route import RouteKind
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.evidence import (
+    ORIGINATING,
     applied,
     create_anew,
     decider,
@@ -26,12 +27,23 @@ from kubectl_extsvc.rules.evidence import (
     say,
 )
 from kubectl_extsvc.rules.family import rule
-from kubectl_extsvc.rules.translation import FailureKind, made_by_envoy
+from kubectl_extsvc.rules.translation import FailureKind, made_by_envoy, tls_to_addresses
 
 TEMPORARY = (408, 425, 429)
 """Statuses that the next request may not get, whatever its Host."""
 
-GIVEN_UP = {"UT": "its time is over", "UO": "circuit breaker", "LR": "reset by the proxy"}
+MISDIRECTED = 421
+"""The server's name in TLS and the Host header do not belong together (RFC 9110 15.5.20)."""
+
+AS_ADDRESSES: tuple[str, str, tuple[tuple[str, str], ...]] = ("/", "GET", ())
+"""Path, method and headers with which the bare addresses are asked."""
+
+GIVEN_UP = {
+    "UT": "its time is over",
+    "UO": "circuit breaker",
+    "LR": "reset by the proxy",
+    "DF": "its DNS has no answer for the name",
+}
 """Envoy's flags for what it ends by itself → in words."""
 
 USUAL_TLS_PORTS = (443, 8443)
@@ -54,7 +66,9 @@ def host_refused(case: Case) -> Iterable[Finding]:
     Why     An alias changes where a name leads, not what the client writes into the Host header. Servers that
             hold many sites, and all content networks, choose by that header.
     Seen    4xx with the alias as Host, success with the target's name as Host, by the same way. An origin that
-            refuses both, or whose 403 or 404 is the right answer, is not accused.
+            refuses both, or whose 403 or 404 is the right answer, is not accused. Where a sidecar adds the TLS, the
+            other answer is that of a TLS client of the bare address. 421 needs no comparison: TLS name and Host
+            do not belong together.
     Cure    From pods with sidecar: a VirtualService with rewrite.authority. From plain pods only the client can
             send the right Host. (Sending it from a pod with sidecar to an HTTP Endpoints alias goes past the
             alias's rules.)
@@ -63,19 +77,22 @@ def host_refused(case: Case) -> Iterable[Finding]:
     alias = case.alias
     for observation in case.observations:
         answer, other = observation.answer, _asked_by_its_own_name(observation, case)
-        if answer is None or other is None or not observation.contract.served:
+        if answer is None or not observation.contract.served or answer.status in case.expect_status:
             continue
-        if answer.status in case.expect_status or not 400 <= answer.status < 500 or not 200 <= other.status < 400:
-            continue
-        if answer.status in TEMPORARY:
+        host = observation.contract.host
+        if other is None and answer.status == MISDIRECTED and host != alias.host:
+            message = f'the origin answers 421: on this connection it does not serve Host "{host}"'
+        elif other is not None and _refuses(answer.status) and 200 <= other.status < 400:
+            message = f'the origin refuses Host "{host}" with {answer.status} and takes "{alias.host}"'
+        else:
             continue
         yield say(
             "XS0501",
             Severity.ERROR,
             Stage.HTTP,
             alias.service,
-            f'the origin refuses Host "{observation.contract.host}" with {answer.status} and takes "{alias.host}"',
-            evidence=[f"Host {observation.contract.host}: {answer.status}; Host {alias.host}: {other.status}"],
+            message,
+            evidence=[f"Host {host}: {answer.status}" + (f"; Host {alias.host}: {other.status}" if other else "")],
             cure=_rewrite_host(observation, case),
             of=observation,
         )
@@ -382,11 +399,17 @@ def _own_url_of(observation: Observation, case: Case) -> str:
     return _own_url(case.alias, observation.answer) if observation.answer is not None else case.alias.host
 
 
+def _refuses(status: int) -> bool:
+    return 400 <= status < 500 and status not in TEMPORARY
+
+
 def _asked_by_its_own_name(observation: Observation, case: Case) -> Answer | None:
     """What the origin says to the target's own name, by the way that the call of the alias took.
 
     Where a sidecar would send that Host another way, a plain source that got the same answer to the alias is a witness.
     """
+    if observation.contract.originates:
+        return _asked_at_address(observation, case)
     answer, other = observation.answer, observation.outcome(Purpose.TARGET_HOST_HEADER)
     if answer is None or not isinstance(other, Answer):
         return None
@@ -402,6 +425,20 @@ def _asked_by_its_own_name(observation: Observation, case: Case) -> Answer | Non
         if same_call and witness.answer is not None and witness.answer.status == answer.status:
             return told if isinstance(told, Answer) else None
     return None
+
+
+def _asked_at_address(observation: Observation, case: Case) -> Answer | None:
+    """Where the sidecar adds the TLS: what a TLS client of an address was told that asked for the same by that name."""
+    answer, route = observation.answer, route_of(observation)
+    if answer is None or route is None or route.tls.mode not in ORIGINATING or route.host_rewrite:
+        return None
+    asked = answer.transfer
+    if (
+        made_by_envoy(answer, route, observation.access_log)
+        or (asked.path, asked.method, asked.headers) != AS_ADDRESSES
+    ):
+        return None
+    return next((other for other in tls_to_addresses(observation, case) if other.status), None)
 
 
 def _same_way(observation: Observation, answer: Answer) -> bool:
@@ -424,9 +461,7 @@ def _rewrite_host(observation: Observation, case: Case) -> str | Step:
     alias = case.alias
     url = f"{observation.contract.scheme}://{observation.contract.host}:{observation.port.number}/"
     client = f"send the right Host from the client: curl -H {shlex.quote(f'Host: {alias.host}')} {url}"
-    in_mesh = case.snapshot.mesh.installed and observation.contract.scheme is Scheme.HTTP
-    if not in_mesh or alias.form is Form.EXTERNAL_NAME:
-        # A VirtualService on an ExternalName alias without ServiceEntry leads to a cluster that is not there (503 NC).
+    if not case.snapshot.mesh.installed or observation.contract.scheme is not Scheme.HTTP:
         return client
     fqdn = alias.fqdn(case.snapshot.cluster_domain)
     for found in case.snapshot.virtual_services:
@@ -434,8 +469,20 @@ def _rewrite_host(observation: Observation, case: Case) -> str | Step:
         hosts = [
             resolve_host(host, ref.namespace, case.snapshot.cluster_domain) for host in found["spec"].get("hosts") or ()
         ]
-        if fqdn in hosts and found["spec"].get("http"):
-            return JsonPatch(ref, [{"op": "add", "path": "/spec/http/0/rewrite", "value": {"authority": alias.host}}])
+        routes = [(index, entry) for index, entry in enumerate(found["spec"].get("http") or ()) if entry.get("route")]
+        if fqdn in hosts and routes:
+            changes = [
+                {
+                    "op": "add",
+                    "path": f"/spec/http/{index}/rewrite",
+                    "value": {**(entry.get("rewrite") or {}), "authority": alias.host},
+                }
+                for index, entry in routes
+            ]
+            return JsonPatch(ref, changes)
+    if alias.form is Form.EXTERNAL_NAME:
+        # A VirtualService on an ExternalName alias without ServiceEntry leads to a cluster that is not there (503 NC).
+        return client
     route = {"destination": {"host": fqdn, "port": {"number": observation.port.number}}}
     spec = {"hosts": [fqdn], "http": [{"rewrite": {"authority": alias.host}, "route": [route]}]}
     return applied(VIRTUAL_SERVICES, alias.namespace, alias.name, spec, case)

@@ -56,9 +56,10 @@ def why_in_clear(observation: Observation, case: Case) -> Why:
         said = f"{case.alias.service} is not known in namespace {client} (annotation {EXPORT_TO_ANNOTATION})"
         cure = RemoveAnnotation(case.alias.service, EXPORT_TO_ANNOTATION)
         return Why(said, (reason or said, *lines), case.alias.service, cure)
-    if route_host(case.alias, case.snapshot, port=observation.port.number, client_namespace=client) is None:
-        said = f"{case.alias.target} is not in the mesh's registry, so that no rule counts"
-        return Why(said, (reason or said, *lines))
+    known = route_host(case.alias, case.snapshot, port=observation.port.number, client_namespace=client)
+    way = route_of(observation)
+    if decision is not None and known is None and (way is None or way.passthrough):
+        return _not_known((reason, *lines), observation, case)
     block = deciding_block(observation, case)
     if block is not None and block.originates:
         return _not_done(block, observation, case)
@@ -77,6 +78,16 @@ def why_in_clear(observation: Observation, case: Case) -> Why:
         cure_host = MergePatch(ref, {"spec": {"host": host}})
         return Why(said, (f"{ref} (namespace {ref.namespace}) spec.host: {named}", reason, *lines), ref, cure_host)
     return Why("no rule adds TLS", (reason, *lines))
+
+
+def _not_known(reasons: tuple[str, ...], observation: Observation, case: Case) -> Why:
+    """The source's proxies have no host of the registry for the alias's calls, so that no rule can count."""
+    alias, client = case.alias, observation.source.namespace
+    if alias.form is Form.ENDPOINTS:
+        said = f"they do not know {alias.fqdn(case.snapshot.cluster_domain)}"
+        cure = f"see what hides it, as a rule a Sidecar resource: kubectl get sidecars -n {client} -o yaml"
+        return Why(said, reasons, alias.service, cure)
+    return Why(f"{alias.target} is not in the mesh's registry, so that no rule counts", reasons)
 
 
 def _not_done(block: TlsBlock, observation: Observation, case: Case) -> Why:

@@ -19,6 +19,9 @@ from kubectl_extsvc.rules.evidence import (
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.translation import FailureKind, failure_of
 
+BY_ITSELF = {"FI": ": it injects a fault", "DI": ": it injects a delay", "NR": ": no route of it fits the request"}
+"""Envoy's response flags → what they mean."""
+
 
 @rule(
     "XS0601",
@@ -103,7 +106,7 @@ def envoy_answers(case: Case) -> Iterable[Finding]:
             Severity.ERROR,
             Stage.ROUTE,
             ref or case.alias.service,
-            f"{ref or 'a VirtualService'} makes the proxy answer by itself",
+            f"{ref or 'a VirtualService'} makes the proxy answer by itself{BY_ITSELF.get(failure.flag, '')}",
             evidence=[failure.seen],
             cure=Delete(ref) if ref else "kubectl get virtualservices -A",
             of=observation,

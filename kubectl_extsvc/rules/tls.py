@@ -53,7 +53,8 @@ def double_tls(case: Case) -> Iterable[Finding]:
             continue
         block, route = deciding_block(observation, case), route_of(observation)
         wraps = route.tls.mode in ORIGINATING if route else block is not None and block.originates
-        if not wraps:
+        ignored = route is None and block is not None and credential_is_ignored(block.rule, observation.port.number)
+        if not wraps or ignored:
             continue
         ref = decider(observation, case)
         failure = failure_of(observation, case)
@@ -126,9 +127,9 @@ def port_settings_without_tls(case: Case) -> Iterable[Finding]:
     Why     portLevelSettings replace the whole trafficPolicy for their port; what they do not name is not taken
             from the top. With connectionPool alone, say, the port has no TLS any more: it goes in clear, to
             pods of the mesh, too.
-    Seen    400 "HTTP request to an HTTPS server", or a plain answer. A warning where the port is answered well in
-            clear. Silent on ports where the application speaks TLS itself: there no TLS is right. istioctl analyze and
-            Kiali say nothing.
+    Seen    400 "HTTP request to an HTTPS server", or a plain answer. A warning where the port does not lead to one
+            of TLS and no call fails. Silent on ports where the application speaks TLS itself: there no TLS is
+            right. istioctl analyze and Kiali say nothing.
     Cure    Repeat the tls block in the port's settings.
     Source  destination_rule.proto (PortTrafficPolicy); applyTrafficPolicy in istio
             pilot/pkg/networking/core/cluster_traffic_policy.go; seen in what Istio 1.31 generates.
@@ -142,11 +143,11 @@ def port_settings_without_tls(case: Case) -> Iterable[Finding]:
             continue
         if route is not None and (route.tls.mode.encrypts or route.passthrough or route.blocked):
             continue
-        well = went_well(observation, case) and not _is_refused(observation)
+        fails = observation.answer is not None and (not went_well(observation, case) or _is_refused(observation))
         port = observation.port.number
         yield say(
             "XS0414",
-            Severity.WARNING if well and not observation.contract.originates else Severity.ERROR,
+            Severity.ERROR if fails or observation.contract.originates else Severity.WARNING,
             Stage.TLS,
             block.ref,
             f"{block.ref} says {top['mode']} at its top, and its portLevelSettings for {port} have no tls: "
@@ -172,6 +173,8 @@ def port_settings_without_tls(case: Case) -> Iterable[Finding]:
         Fact.SERVICES,
         Fact.SERVICE_ENTRIES,
         Fact.VIRTUAL_SERVICES,
+        Fact.SIDECARS,
+        Fact.MESH_CONFIG,
     },
     symptom=True,
 )

@@ -119,6 +119,9 @@ TIMED_OUT = tuple(str(len(RESET.format(again, "connection timeout"))) for again 
 ENVOY_CONNECT_TIMEOUT = 10.0
 """Seconds; meshConfig.connectTimeout's default. A refusal never takes so long."""
 
+RESET_EXITS = (55, 56)
+"""curl's, for a connection that is reset while it sends or receives."""
+
 NOT_HTTP_EXITS = (1, 8)
 """curl's, where something answered: HTTP/0.9, or what cannot be understood."""
 
@@ -205,6 +208,10 @@ def _direct(answer: Answer, case: Case) -> Failure | None:
             return Failure(FailureKind.REFUSED, seen, guess=True)
     if answer.exit_code == 35 or _in_handshake(answer) or _refused_after_handshake(answer):
         return Failure(FailureKind.CLIENT_TLS, seen, library_reason(answer.error), trouble=trouble_of(answer))
+    version = answer.handshake.version if answer.handshake is not None else ""
+    if version == "TLSv1.3" and answer.exit_code in RESET_EXITS and not answer.status:
+        # With TLS 1.3 so does a server that wants a client certificate; its reset may outrun its alert.
+        return Failure(FailureKind.CLIENT_TLS, seen, guess=True, trouble=TlsTrouble.CLIENT_CERTIFICATE)
     if answer.exit_code in NOT_HTTP_EXITS:
         return Failure(FailureKind.NOT_HTTP, seen)
     return Failure(FailureKind.NO_RESPONSE, seen)
@@ -228,8 +235,8 @@ def _behind_sidecar(answer: Answer, observation: Observation, case: Case) -> Fai
         if answer.status and made_by_envoy(answer, route, log):
             return _envoys_own(answer, observation, case)
         return _http(answer, log, case)
-    if _refused_after_handshake(answer):
-        return _direct(answer, case)
+    if _refused_after_handshake(answer) or (answer.exit_code in (52, 55, 56) and answer.times.appconnect > 0):
+        return _direct(answer, case)  # the client's own TLS stood: it was not Envoy that closed
     if answer.exit_code in (52, 55, 56) or (answer.exit_code == 35 and _is_closed(answer.error)):
         return _closed_by_sidecar(answer, observation, case)
     if answer.exit_code == 28 and answer.times.namelookup > 0 and answer.connected:
@@ -285,7 +292,7 @@ def _no_upstream(answer: Answer, flag: str, observation: Observation, case: Case
         return Failure(FailureKind.PROXY_TLS, seen, library_reason(transport), trouble=trouble_in(transport))
     if "delayed_connect_error" in transport or "onnection_refused" in transport:
         return Failure(FailureKind.REFUSED, seen)
-    if flag in ("UO", "LR"):
+    if flag in ("UO", "LR", "DF"):
         return Failure(FailureKind.PROXY_ERROR, seen, flag=flag)
     if flag in ("UC", "UR"):
         return _broken_off(seen, flag, observation, case)

@@ -305,6 +305,14 @@ def test_client_without_certificate_is_told_so_in_both_versions_of_tls(outcome: 
     assert told(tls_case(outcome)) == [("XS0413", "api.pay.example wants a client certificate, and the probe has none")]
 
 
+@pytest.mark.parametrize(("version", "code"), [("TLSv1.3", "XS0413"), ("TLSv1.2", "XS0504"), ("", "XS0504")])
+def test_reset_right_after_a_handshake_of_tls_1_3_may_be_such_a_server(version: str, code: str) -> None:
+    """The reset may outrun the alert; in TLS 1.2 the handshake itself would have failed."""
+    reset = https(56, "Recv failure: Connection reset by peer", times=AFTER_HANDSHAKE)
+    ((found, message),) = told(tls_case(replace(reset, handshake=Handshake("api.pay.example", version=version))))
+    assert (found, "probably" in message) == (code, code == "XS0413")
+
+
 def test_server_that_serves_a_client_without_certificate_wants_none() -> None:
     broken_off = originating(by_envoy(503, 95), at_address(status=200))
     refused = originating(by_envoy(503, 121), at_address(status=200), log=tls_error("SSLV3_ALERT_HANDSHAKE_FAILURE"))

@@ -15,6 +15,7 @@ from worlds.cases import (
     address_alias,
     by_origin,
     case,
+    decided,
     destination_rule,
     ref,
     route,
@@ -23,9 +24,10 @@ from worlds.cases import (
 )
 
 from kubectl_extsvc.mesh.destination_rules import decision_for
-from kubectl_extsvc.model.finding import Finding
+from kubectl_extsvc.model.finding import Finding, Severity
 from kubectl_extsvc.model.fix import Apply, JsonPatch, MergePatch, Step
 from kubectl_extsvc.model.observation import Case
+from kubectl_extsvc.model.probe import Answer
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import OutboundTls, Route, RouteUnknown
 from kubectl_extsvc.model.source import Source
@@ -209,6 +211,24 @@ def test_gap_of_port_settings_is_the_only_cause_named() -> None:
     decision = decision_for(ALIAS, 80, WEB, cured)
     assert decision is not None
     assert decision.mode == "SIMPLE"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "severity"),
+    [(by_origin(200), Severity.WARNING), (None, Severity.WARNING), (by_origin(400), Severity.ERROR)],
+)
+def test_gap_on_a_port_that_need_not_be_tls_is_an_error_only_where_calls_fail(
+    outcome: Answer | None, severity: Severity
+) -> None:
+    policy = {"tls": SIMPLE, "portLevelSettings": [{"port": {"number": 80}}]}
+    one = case(
+        address_alias(),
+        seen(outcome, route=route(OutboundTls.DISABLE, rule=ref("pay")), decision=decided("", "pay")),
+        destination_rules=(made("pay", 1, trafficPolicy=policy),),
+        endpoint_slices=(slice_of("203.0.113.20"),),
+        resolved={"api.pay.example": ("203.0.113.20",)},
+    )
+    assert [(f.code, f.severity) for f in judge(one).findings] == [("XS0414", severity)]
 
 
 def test_port_settings_without_tls_under_disable_are_nobodys_trouble() -> None:
