@@ -214,7 +214,7 @@ SAID: dict[str, Words] = {
     "XS0304": (
         "error",
         "virtualservice/my-pay",
-        'virtualservice/my-pay leads to "outbound|80||httpbin.org", which the proxy does not have',
+        'virtualservice/my-pay leads to "outbound|80||httpbin.org", which the proxy does not have: httpbin.org is not in the mesh\'s registry',
         ("503", "route: outbound|80||httpbin.org (my-pay.shop.svc.cluster.local:80)"),
         "point it at a host of the registry, or: kubectl delete virtualservice my-pay -n shop",
         ("shop/web-7d9f",),
