@@ -76,14 +76,14 @@ def rule_never_looked_at(case: Case) -> Iterable[Finding]:
                 continue
             in_clear = severity is Severity.ERROR and _originates(lost.wish)
             asks = f"{lost.ref} (namespace {lost.ref.namespace}, {lost.wish or 'no TLS'})"
+            effect = f", and requests to {case.alias.target} leave in clear" if in_clear else ""
             yield say(
                 "XS0308",
                 severity,
                 Stage.ROUTE,
                 lost.ref,
-                f"{asks} does not count in namespace {observation.source.namespace}: {lost.why}"
-                + (f"; requests to {case.alias.target} leave in clear" if in_clear else ""),
-                evidence=_evidence(observation, case),
+                f"{asks} does not count for clients in namespace {observation.source.namespace}{effect}",
+                evidence=[lost.why, *_evidence(observation, case)],
                 cure=lost.cure,
                 of=observation,
             )
@@ -119,9 +119,9 @@ def rule_dropped(case: Case) -> Iterable[Finding]:
                 Severity.ERROR if in_clear else Severity.WARNING,
                 Stage.ROUTE,
                 lost.ref,
-                f"{lost.ref} ({_tls_words(lost.block.settings)}) is dropped beside {winner} (namespace "
-                f"{winner.namespace}): {lost.why}",
-                evidence=_evidence(observation, case),
+                f"{lost.ref} ({_tls_words(lost.block.settings)}) is dropped beside {winner}, of the same host"
+                + (f", and requests to {case.alias.target} leave in clear" if in_clear else ""),
+                evidence=[lost.why, *_evidence(observation, case)],
                 cure=lost.cure,
                 of=observation,
             )

@@ -188,9 +188,9 @@ def captured_by_another(case: Case) -> Iterable[Finding]:
     Why     TCP is told apart by address and port alone. A ServiceEntry with a TCP port and no addresses takes the
             port for all destinations. A headless Service with a TCP or unnamed port takes its endpoints'
             addresses, whoever is called there.
-    Seen    The Envoy cluster of the route is another host's. An error where calls fail, or reach servers that are
-            not the alias's, or where the alias's own rule would add TLS; else silent. IST0134 warns of such
-            ServiceEntries in files; on a live cluster the automatic address silences it.
+    Seen    The Envoy cluster of the route is another host's. An error where calls reach servers that are not the
+            alias's, where the other's TLS spoils them, or where the alias's own rule would add TLS; else silent.
+            IST0134 warns of such ServiceEntries in files; on a live cluster the automatic address silences it.
     Cure    Give the ServiceEntry addresses or another port; give the headless Service a ClusterIP.
     Source  istio #29992, #11741, #20703, #48239, #48739; live on Istio 1.31 (se-tcp-without-address, headless-tcp).
     """
@@ -199,18 +199,21 @@ def captured_by_another(case: Case) -> Iterable[Finding]:
         if route is None or route.virtual_service is not None or route.cluster_missing:
             continue
         host = _host_of(route)
-        if not host or host in _own_hosts(observation, case):
+        if not host or host in _own_hosts(observation, case) or covers(host, case.alias.host):
             continue
         target = route_host(
             case.alias, case.snapshot, port=observation.port.number, client_namespace=observation.source.namespace
         )
         lost = missed(target.host, target.namespace, observation, case) if target is not None else None
         wrong_server = route.cluster_type != "ORIGINAL_DST" and not _same_server(route, observation, case)
-        if failure is None and not wrong_server and (lost is None or lost.rule is None):
+        spoilt = failure is not None and route.tls.mode.encrypts
+        if not wrong_server and not spoilt and (lost is None or lost.rule is None):
             continue
         captor = _captor(host, case)
         who = f"{captor} (namespace {captor.namespace}, {host})" if captor is not None else host
-        what = "calls reach its servers, not those of the alias" if wrong_server else "the alias's rules do not count"
+        what = "its rules count, not the alias's"
+        if wrong_server:
+            what = "calls reach its servers, not those of the alias"
         yield say(
             "XS0604",
             Severity.ERROR,
@@ -391,7 +394,11 @@ def _lost_words(lost: Missed | None, observation: Observation) -> str:
 
 
 def _where(route: Route | None) -> str:
-    return f"route: {route.virtual_host or route.envoy_cluster} on {route.listener}" if route else ""
+    if route is None:
+        return ""
+    return (
+        f"{'' if route.observed else 'computed '}route: {route.virtual_host or route.envoy_cluster} on {route.listener}"
+    )
 
 
 def _policy_words(observation: Observation, case: Case) -> str:

@@ -192,7 +192,7 @@ def _near(entry: Json, wanted: str, observation: Observation, case: Case) -> tup
             cure: str | Step = MergePatch(ref, {"spec": {"hosts": hosts}})
             if host == plain and alias.external_name_raw == wanted:
                 cure = MergePatch(alias.service, {"spec": {"externalName": host}})
-            return 2, Detached(ref, host, f'{ref} is for "{host}", externalName is "{wanted}"', cure, redirects)
+            return 2, Detached(ref, plain, f'{ref} is for "{host}", externalName is "{wanted}"', cure, redirects)
         if host.startswith("*") and covers(host, plain):
             why = f"{ref} covers {plain} by the wildcard {host}, which does not count for an alias"
             return 3, Detached(ref, plain, why, create_anew(alias), redirects)

@@ -505,8 +505,9 @@ SAID: dict[str, Words] = {
     "XS0308": (
         "error",
         "destinationrule/pay-tls",
-        "destinationrule/pay-tls (namespace other, SIMPLE) does not count in namespace shop: it is private to namespace other; requests to api.pay.example leave in clear",
+        "destinationrule/pay-tls (namespace other, SIMPLE) does not count for clients in namespace shop, and requests to api.pay.example leave in clear",
         (
+            "it is private to namespace other",
             "observed: outbound|80||my-pay.shop.svc.cluster.local auto-mTLS: plaintext",
             "in effect: no DestinationRule covers my-pay.shop.svc.cluster.local",
         ),
@@ -517,8 +518,9 @@ SAID: dict[str, Words] = {
     "XS0309": (
         "error",
         "destinationrule/younger",
-        "destinationrule/younger (SIMPLE) is dropped beside destinationrule/older (namespace shop): the older destinationrule/older has the same host",
+        "destinationrule/younger (SIMPLE) is dropped beside destinationrule/older, of the same host, and requests to api.pay.example leave in clear",
         (
+            "the older destinationrule/older has the same host",
             "observed: outbound|80||my-pay.shop.svc.cluster.local DISABLE",
             "in effect: destinationrule/older has exactly this host",
         ),
