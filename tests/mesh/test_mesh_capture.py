@@ -9,7 +9,7 @@ from kubectl_extsvc.model.source import MeshMode, Source
 PREFIX = "traffic.sidecar.istio.io/"
 
 
-def source(as_proxy_user: bool = False, **annotations: str) -> Source:
+def source(annotations: dict[str, str], *, as_proxy_user: bool = False) -> Source:
     named = tuple(sorted((PREFIX + name, value) for name, value in annotations.items()))
     return Source("shop", "web-1", "web", MeshMode.SIDECAR, annotations=named, as_proxy_user=as_proxy_user)
 
@@ -30,15 +30,16 @@ def source(as_proxy_user: bool = False, **annotations: str) -> Source:
     ],
 )
 def test_annotations_of_the_pod_say_what_is_captured(annotations: dict[str, str], why: str) -> None:
-    assert passes_by(source(**annotations), "10.96.0.7", 443) == why
+    assert passes_by(source(annotations), "10.96.0.7", 443) == why
 
 
 def test_what_the_proxys_own_user_sends_is_never_captured() -> None:
-    assert passes_by(source(True), "10.96.0.7", 443) == "container web runs as user or group 1337, the proxy's own"
+    assert passes_by(source({}, as_proxy_user=True), "10.96.0.7", 443) == "container web runs as user or group 1337, the proxy's own"
 
 
 def test_an_unknown_address_is_in_no_range() -> None:
-    assert passes_by(source(excludeOutboundIPRanges="0.0.0.0/0", includeOutboundIPRanges=""), "", 443) == ""
+    ranges = {"excludeOutboundIPRanges": "0.0.0.0/0", "includeOutboundIPRanges": ""}
+    assert passes_by(source(ranges), "", 443) == ""
 
 
 CAPTURE = {"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}}

@@ -309,7 +309,7 @@ def test_a_sidecar_with_entries_for_single_ports_only_is_cured_by_hand() -> None
 
 
 def test_who_says_registry_only_is_in_the_evidence() -> None:
-    refused = {"way": BLOCK_ALL, "outcome": by_envoy(502, 0)}
+    refused: dict[str, Any] = {"way": BLOCK_ALL, "outcome": by_envoy(502, 0)}
     mesh = only(by_name(mesh_config={"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}, **refused))
     own = only(by_name(sidecars=(sidecar_resource("*/*", outboundTrafficPolicy={"mode": "REGISTRY_ONLY"}),), **refused))
     assert mesh.evidence[-1] == "outboundTrafficPolicy REGISTRY_ONLY of the mesh"
