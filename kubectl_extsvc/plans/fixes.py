@@ -135,7 +135,7 @@ def with_edits(snapshot: Snapshot, edits: Sequence[Edit]) -> Snapshot:
     """The snapshot as it would be read after the edits."""
     edits = (*edits, *(mirror for edit in edits for mirror in _mirrors(edit, snapshot)))
     changed: dict[str, Any] = {}
-    for kind, field in _FIELDS.items():
+    for kind, field in SNAPSHOT_FIELDS.items():
         of_kind = {edit.ref: edit.after for edit in edits if edit.ref.kind == kind}
         if of_kind:
             there: tuple[Json, ...] = getattr(snapshot, field)
@@ -148,7 +148,7 @@ def objects_in(snapshot: Snapshot) -> dict[ObjectRef, Json]:
     """All objects of a snapshot that a fix may change, with the kind that lists leave out."""
     return {
         _ref(kind, obj): {"apiVersion": BY_KIND[kind].api_version, "kind": kind, **obj}
-        for kind, field in _FIELDS.items()
+        for kind, field in SNAPSHOT_FIELDS.items()
         for obj in getattr(snapshot, field)
     }
 
@@ -172,7 +172,7 @@ def strangers(edits: Iterable[Edit], name: str, namespace: str) -> tuple[str, ..
     return tuple(lines)
 
 
-_FIELDS = {
+SNAPSHOT_FIELDS = {
     "Service": "services",
     "EndpointSlice": "endpoint_slices",
     "DestinationRule": "destination_rules",
