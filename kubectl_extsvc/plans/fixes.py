@@ -7,7 +7,17 @@ from typing import Any
 from kubectl_extsvc.errors import Refused
 from kubectl_extsvc.mesh.mirroring import is_mirrored, metadata_of_mirrors, mirrored_slices
 from kubectl_extsvc.model.finding import Finding, Severity
-from kubectl_extsvc.model.fix import Apply, Create, Delete, JsonPatch, Label, MergePatch, RemoveAnnotation, Step
+from kubectl_extsvc.model.fix import (
+    Apply,
+    Create,
+    Delete,
+    JsonPatch,
+    Label,
+    MergePatch,
+    RemoveAnnotation,
+    Step,
+    is_complete,
+)
 from kubectl_extsvc.model.marks import alias_of, is_ours
 from kubectl_extsvc.model.patches import PatchError, difference, json_patch, merge_patch
 from kubectl_extsvc.model.plan import Action, Change, Plan
@@ -69,7 +79,7 @@ def choose(findings: Sequence[Finding], code: str = "") -> Choice | ForAPerson |
 
 def is_planned(finding: Finding) -> bool:
     """Its cure is changes with no word left for a person to fill in."""
-    return bool(finding.fix) and all(not isinstance(step, Create) or step.complete for step in finding.fix)
+    return bool(finding.fix) and all(map(is_complete, finding.fix))
 
 
 @dataclass(frozen=True, slots=True)
