@@ -10,6 +10,7 @@ from kubectl_extsvc.mesh.aliases import aliases_in
 from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.finding import Finding, Skipped
 from kubectl_extsvc.model.fix import JsonPatch, Label, MergePatch, RemoveAnnotation
+from kubectl_extsvc.model.hostile_text import one_line
 from kubectl_extsvc.model.lint import LintReport, Located, Place, Problem
 from kubectl_extsvc.model.resources import BY_KIND, Json, ObjectRef
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot
@@ -22,6 +23,9 @@ STDIN = "stdin"
 NO_CLUSTER = Snapshot(mesh=Mesh(installed=True, api_version="v1"), all_namespaces=True)
 """The files are the whole world, with a mesh of today around them."""
 NO_MESH = Snapshot(all_namespaces=True)
+
+MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What comes of a field of another type than the API server would let in."""
 
 Files = Mapping[ObjectRef, Manifest]
 
@@ -69,19 +73,21 @@ def lint(files: Sequence[tuple[str, str]], namespace: str, around: Snapshot = NO
     try:
         snapshot = _world(known, around)
         aliases = aliases_in(snapshot)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        where = Place(files[0][0]) if files else Place(STDIN)
-        trouble = Problem(where, f"an object is not as Kubernetes takes it: {type(error).__name__}: {error}")
-        return LintReport((), (*problems, trouble), len(files), 0)
+    except MALFORMED as error:
+        return LintReport((), (*problems, _malformed(Place(files[0][0]), error)), len(files), 0)
     findings: list[Located] = []
     skipped: dict[str, Skipped] = {}
     concerned = 0
     for alias in aliases:
-        judgement = by_objects(alias, snapshot)
+        where = known[alias.service].place() if alias.service in known else Place(files[0][0])
         concerned += alias.service in known or any(slice_ref in known for slice_ref in alias.slices)
+        try:
+            judgement = by_objects(alias, snapshot)
+        except MALFORMED as error:
+            problems.append(_malformed(where, error))
+            continue
         findings += _located(alias, judgement.findings, known)
         skipped |= {each.code: each for each in judgement.skipped}
-        where = known[alias.service].place() if alias.service in known else Place(files[0][0])
         problems += [Problem(where, f"rule {each.code} broke: {each.reason}") for each in judgement.broken]
     return LintReport(
         tuple(sorted(findings, key=lambda located: (located.place, located.finding.code))),
@@ -90,6 +96,10 @@ def lint(files: Sequence[tuple[str, str]], namespace: str, around: Snapshot = NO
         concerned,
         tuple(skipped.values()),
     )
+
+
+def _malformed(place: Place, error: Exception) -> Problem:
+    return Problem(place, f"an object is not as Kubernetes takes it: {type(error).__name__}: {one_line(str(error))}")
 
 
 def _parsed(files: Iterable[tuple[str, str]]) -> tuple[list[Manifest], list[Problem]]:
@@ -104,7 +114,7 @@ def _parsed(files: Iterable[tuple[str, str]]) -> tuple[list[Manifest], list[Prob
 
 def _is_known(obj: Json) -> bool:
     """Of a kind that bears on aliases. Another group's Service (Knative's) is another kind."""
-    kind, group = obj.get("kind"), str(obj.get("apiVersion", "")).rpartition("/")[0]
+    kind, group = str(obj.get("kind")), str(obj.get("apiVersion", "")).rpartition("/")[0]
     return (kind in SNAPSHOT_FIELDS or kind == "Endpoints") and BY_KIND[kind].group == group
 
 
@@ -116,6 +126,8 @@ def _trouble(manifest: Manifest) -> Problem | None:
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
         return Problem(manifest.place(("metadata",)), f"{obj['kind']} has no metadata.name")
+    if not isinstance(metadata.get("namespace") or "", str):
+        return Problem(manifest.place(("metadata", "namespace")), "metadata.namespace must be a word")
     for path in (("metadata", "labels"), ("metadata", "annotations"), ("spec",)):
         value = obj.get(path[0])
         value = value.get(path[1]) if len(path) > 1 and isinstance(value, dict) else value
@@ -123,11 +135,11 @@ def _trouble(manifest: Manifest) -> Problem | None:
             return Problem(manifest.place(path), f"{'.'.join(path)} must be an object")
     if obj["kind"] not in ("Endpoints", "EndpointSlice") and not obj.get("spec"):
         return Problem(manifest.place(), f"{obj['kind']} {metadata['name']} has no spec")
-    ports = (obj.get("spec") or {}).get("ports") if obj["kind"] == "Service" else obj.get("ports")
-    for index, port in enumerate(ports or ()):
-        number = port.get("port") if isinstance(port, dict) else None
+    parents = ("spec", "ports") if obj["kind"] == "Service" else ("ports",)
+    ports = ((obj.get("spec") or {}) if obj["kind"] == "Service" else obj).get("ports")
+    for index, port in enumerate(ports if isinstance(ports, list) else [ports] if ports else []):
+        number = port.get("port") if isinstance(port, dict) else ""
         if not isinstance(number, int) and not (number is None and obj["kind"] == "EndpointSlice"):
-            parents = ("spec", "ports") if obj["kind"] == "Service" else ("ports",)
             return Problem(manifest.place((*parents, index, "port")), "port must be a number")
     return None
 

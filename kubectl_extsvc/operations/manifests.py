@@ -43,8 +43,8 @@ class Manifest:
 def parse(text: str, file: str) -> tuple[list[Manifest], list[Problem]]:
     """All objects of a file, those of Lists one by one. Documents before a broken one are kept; JSON is YAML too."""
     manifests: list[Manifest] = []
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         while loader.check_node():
             node = loader.get_node()
             assert node is not None  # check_node said so
@@ -55,8 +55,6 @@ def parse(text: str, file: str) -> tuple[list[Manifest], list[Problem]]:
         return manifests, [Problem(_place(file, mark) if mark else Place(file), words or "no YAML")]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         return manifests, [Problem(Place(file), one_line(str(error)) or type(error).__name__)]
-    finally:
-        loader.dispose()
     return manifests, []
 
 
