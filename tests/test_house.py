@@ -114,7 +114,7 @@ def test_an_upward_import_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["--version"], ["create", "--help"], ["verify", "--help"], ["version"], ["verify", "--bogus"],
+    [["--help"], ["--version"], ["create", "--help"], ["verify", "--help"], ["fix", "--help"], ["version"], ["verify", "--bogus"],
      ["__complete", "ver"], ["__complete", "verify", "--"]],
     ids=" ".join,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kubectl_extsvc.errors import UsageError
-from kubectl_extsvc.mesh.aliases import aliases_in
+from kubectl_extsvc.mesh.aliases import aliases_in, find_alias
 from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.finding import Finding, Skipped
 from kubectl_extsvc.model.fix import JsonPatch, Label, MergePatch, RemoveAnnotation
@@ -72,7 +72,7 @@ def lint(files: Sequence[tuple[str, str]], namespace: str, around: Snapshot = NO
             known[ObjectRef.of(obj)] = replace(manifest, obj=obj)
     try:
         snapshot = _world(known, around)
-        aliases = aliases_in(snapshot)
+        aliases = _aliases(snapshot, known)
     except MALFORMED as error:
         return LintReport((), (*problems, _malformed(Place(files[0][0]), error)), len(files), 0)
     findings: list[Located] = []
@@ -158,6 +158,23 @@ def _world(known: Files, around: Snapshot) -> Snapshot:
     ]
     applied = with_edits(around, [edit for edit in edits if edit.ref.kind != "Endpoints"])
     return with_edits(applied, [edit for edit in edits if edit.ref.kind == "Endpoints"])
+
+
+def _aliases(snapshot: Snapshot, known: Files) -> list[Alias]:
+    """The aliases, and Services whose only slices do not say whose they are: their names do."""
+    found = {alias.service: alias for alias in aliases_in(snapshot)}
+    endpoints = [ref for ref in known if ref.kind in ("EndpointSlice", "Endpoints")]
+    for ref in known:
+        if ref.kind == "Service" and ref not in found and any(_seems_of(ref, other) for other in endpoints):
+            meant = find_alias(snapshot, ref.namespace, ref.name)
+            if isinstance(meant, Alias):
+                found[ref] = meant
+    return list(found.values())
+
+
+def _seems_of(service: ObjectRef, endpoints: ObjectRef) -> bool:
+    named = endpoints.name == service.name or endpoints.name.startswith(f"{service.name}-")
+    return named and endpoints.namespace == service.namespace
 
 
 def _completed(obj: Json, live: Json | None, number: int) -> Json:

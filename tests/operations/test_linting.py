@@ -58,6 +58,7 @@ spec:
       sni: api.pay.example
 """
 NAMES = "      subjectAltNames:\n      - api.pay.example\n"
+NOT_MIRRORED = "  labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}\n"
 ENDPOINTS = """\
 apiVersion: v1
 kind: Endpoints
@@ -108,6 +109,26 @@ def test_endpoints_count_by_the_slices_that_are_mirrored_from_them() -> None:
     report = lint([("x.yaml", text)], "default")
     line = text.splitlines().index("  - name: web") + 1
     assert found(report) == [("XS0202", "error", line, 5)]
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "place"),
+    [
+        (SLICE.replace("  labels:\n    kubernetes.io/service-name: pay\n", ""), (15, 1)),
+        (
+            ENDPOINTS.replace(
+                "  name: pay\n", "  name: pay\n  labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}\n"
+            ),
+            (1, 1),
+        ),
+    ],
+)
+def test_endpoints_that_nobody_reads_are_known_by_their_name(endpoints: str, place: tuple[int, int]) -> None:
+    assert found(linted(SERVICE, endpoints, RULE + NAMES)) == [("XS0201", "error", *place)]
+
+
+def test_a_service_whose_endpoints_come_from_elsewhere_is_no_alias() -> None:
+    assert found(linted(SERVICE, SLICE.replace("pay", "other"))) == []
 
 
 def test_without_a_mesh_only_kubernetes_is_judged() -> None:
@@ -203,7 +224,7 @@ ENTRY = {
 EVERYTHING = [*WHOLE, VIRTUAL, ENTRY]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_no_value_in_any_field_raises(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from([path for path in paths(EVERYTHING) if path]))
