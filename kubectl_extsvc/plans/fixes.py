@@ -185,6 +185,7 @@ def strangers(edits: Iterable[Edit], name: str, namespace: str) -> tuple[str, ..
 SNAPSHOT_FIELDS = {
     "Service": "services",
     "EndpointSlice": "endpoint_slices",
+    "Endpoints": "endpoints",
     "DestinationRule": "destination_rules",
     "VirtualService": "virtual_services",
     "ServiceEntry": "service_entries",
