@@ -77,7 +77,7 @@ def _alias_report(report: AliasReport) -> Json:
     return alias_document(report.alias, report.tls) | {
         "firstDifference": report.first_difference,
         "sources": [_source(source) for source in report.sources],
-        "findings": [_finding(finding) for finding in judgement.findings],
+        "findings": [finding_json(finding) for finding in judgement.findings],
         "passed": list(judgement.passed),
         "skipped": [_skipped(skipped) for skipped in judgement.skipped],
         "broken": [_skipped(broken) for broken in judgement.broken],
@@ -240,7 +240,7 @@ def _answer(answer: Answer) -> Json:
     }
 
 
-def _finding(finding: Finding) -> Json:
+def finding_json(finding: Finding) -> Json:
     return {
         "code": finding.code,
         "severity": finding.severity,
