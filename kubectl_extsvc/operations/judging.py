@@ -20,6 +20,7 @@ from kubectl_extsvc.operations.proxies import Proxy, outbound_request, read_acce
 from kubectl_extsvc.operations.settling import is_young
 from kubectl_extsvc.operations.sourcing import HOW_TO_GET_SOURCES, Sources
 from kubectl_extsvc.probes.access_log import line_about
+from kubectl_extsvc.probes.questions import called
 from kubectl_extsvc.rules import judge
 from kubectl_extsvc.rules.stages import first_difference, stages_of
 from kubectl_extsvc.rules.tls_summary import tls_summary
@@ -79,7 +80,17 @@ def _observation(
     outcomes = replies.to(question)
     if not probed:
         outcomes = tuple(NoAnswer(transfer, "not asked (--no-probe)") for transfer in question.transfers)
-    return Observation(source, question.port, question.contract, outcomes, route, decision)
+    alias = question.alias
+    return Observation(
+        source,
+        question.port,
+        question.contract,
+        outcomes,
+        route,
+        decision,
+        resolution=replies.resolutions.get((source.key, called(alias))),
+        target_resolution=replies.resolutions.get((source.key, alias.host)),
+    )
 
 
 async def _with_access_logs(

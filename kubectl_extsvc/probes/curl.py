@@ -190,9 +190,16 @@ def checked_host(host: str) -> str:
             return f"[{ip_address(host)}]" if "%" not in host else _refuse("host", host)
         except ValueError:
             _refuse("host", host)
-    if len(host) > 254 or not _HOSTNAME.fullmatch(host) or host.startswith("-"):
-        _refuse("host", host)
-    return host
+    return host if _is_host(host) else _refuse("host", host)
+
+
+def is_host_name(host: str) -> bool:
+    """Whether a resolver can be asked for it: a name, and no address."""
+    return _is_host(host) and not host.replace(".", "").isdigit()
+
+
+def _is_host(host: str) -> bool:
+    return len(host) <= 254 and _HOSTNAME.fullmatch(host) is not None and not host.startswith("-")
 
 
 def checked_port(port: int) -> int:

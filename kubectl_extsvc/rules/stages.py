@@ -6,6 +6,7 @@ from kubectl_extsvc.model.alias import AppProtocol, Form
 from kubectl_extsvc.model.observation import Case, Observation, Stage, StageResult, StageState
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Purpose, Scheme
 from kubectl_extsvc.model.report import SourceReport
+from kubectl_extsvc.model.resolution import Resolution
 from kubectl_extsvc.model.route import Route, RouteUnknown
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.translation import Failure, FailureKind, failure_of, led_elsewhere, only_name_is_wrong
@@ -126,10 +127,9 @@ def _passed(stage: Stage, observation: Observation, answer: Answer, case: Case) 
     """A stage that did not fail."""
     match stage:
         case Stage.NAME:
-            name = answer.transfer.connect_to or answer.transfer.host
-            return StageResult(stage, StageState.OK, f"{name}, {_milliseconds(answer.times.namelookup)}")
+            return StageResult(stage, StageState.OK, _name_words(observation, answer))
         case Stage.DNS:
-            return StageResult(stage, StageState.OK, _dns_words(answer, case))
+            return StageResult(stage, StageState.OK, _dns_words(observation, answer, case))
         case Stage.ROUTE if observation.source.mode is MeshMode.SIDECAR:
             return _route(observation)
         case Stage.ENDPOINTS:
@@ -145,12 +145,32 @@ def _name_known(answer: Answer) -> bool:
     return answer.exit_code != 6 and (answer.times.namelookup > 0 or answer.connected or answer.exit_code == 7)
 
 
-def _dns_words(answer: Answer, case: Case) -> str:
+def _name_words(observation: Observation, answer: Answer) -> str:
+    """The whole name and, where the resolver was watched, how many names of the search list it took."""
+    way = observation.resolution
+    name, spent, tries = answer.transfer.connect_to or answer.transfer.host, answer.times.namelookup, ""
+    if isinstance(way, Resolution) and way.found:
+        name, spent = way.found, way.seconds or spent
+        tries = f", {ordinal(way.tries.index(way.found) + 1)} of {way.possible_tries} search tries"
+    elif isinstance(way, Resolution) and way.hosts_file:
+        tries = ", by the pod's /etc/hosts"
+    return f"{name}{tries}, {_milliseconds(spent)}"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _dns_words(observation: Observation, answer: Answer, case: Case) -> str:
     alias = case.alias
-    known = alias.cluster_ips or case.snapshot.resolved.get(alias.host, ())
-    address = answer.remote_ip or ", ".join(known)
+    way = observation.resolution
+    seen = way.addresses if isinstance(way, Resolution) else ()
+    address = answer.remote_ip or ", ".join(seen or alias.cluster_ips or case.snapshot.resolved.get(alias.host, ()))
     if alias.form is Form.EXTERNAL_NAME:
-        return f"{address} (CNAME {alias.host})" if address else f"CNAME {alias.host}"
+        chain = " → ".join(way.cnames if isinstance(way, Resolution) and way.found else ()) or alias.host
+        return f"{address} (CNAME {chain})" if address else f"CNAME {chain}"
     if address in alias.cluster_ips:
         return f"{address} (ClusterIP)"
     return address

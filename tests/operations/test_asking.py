@@ -2,18 +2,17 @@
 
 import json
 
-import pytest
 from worlds.fake_apiserver import status
 from worlds.fake_curl import Asked, Reply, curl, missing
 from worlds.object_store import LOST, ObjectStore, Printed, Program
 
 from kubectl_extsvc.cluster.client import Cluster
-from kubectl_extsvc.errors import ExecError
 from kubectl_extsvc.model.finding import Fact
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Transfer
+from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode, Source
-from kubectl_extsvc.operations.asking import ask, ask_all, resolve_in_pod
+from kubectl_extsvc.operations.asking import ask, ask_all
 from kubectl_extsvc.probes.batch import Limits
 
 WEB = Source("default", "web", "app", MeshMode.SIDECAR)
@@ -159,46 +158,45 @@ async def test_what_was_said_before_the_status_was_lost_counts(store: ObjectStor
     assert [isinstance(outcome, Answer) for outcome in outcomes] == [True, False]
 
 
-async def test_sources_are_asked_at_once_and_the_plain_one_looks_up(store: ObjectStore, cluster: Cluster) -> None:
-    def plain(argv: list[str], stdin: bytes) -> Printed:
-        if argv[0] == "getent":
-            return b"127.249.0.0 STREAM\n203.0.113.20 STREAM api\n203.0.113.20 DGRAM\n127.249.0.1 STREAM\n", b"", 0
-        return curl(by_number)(argv, stdin)
+HOSTS = ("my-pay.shop", "api.pay.example.")
 
-    store.on_exec("default/web", {"app": curl(by_number)})
-    store.on_exec("shop/cron", {"app": plain})
 
-    replies = await ask_all(cluster, {WEB: transfers(2), CRON: transfers(1)}, ("api.pay.example",), LIMITS)
+def getent(address: str) -> Program:
+    def run(argv: list[str], stdin: bytes) -> Printed:
+        if argv[0] != "getent":
+            return curl(by_number)(argv, stdin)
+        words = "".join(f"{word if word[:4] == '127.' else address} STREAM {word}\n" for word in argv[2:])
+        return words.encode(), b"", 0
+
+    return run
+
+
+async def test_all_sources_are_asked_everything_and_the_plain_one_knows_outside_hosts_best(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    store.on_exec("default/web", {"app": getent("240.240.0.1")})
+    store.on_exec("shop/cron", {"app": getent("203.0.113.20")})
+
+    replies = await ask_all(cluster, {WEB: transfers(2), CRON: transfers(1)}, HOSTS, LIMITS)
 
     assert sorted(replies.outcomes) == [("default/web", "t0"), ("default/web", "t1"), ("shop/cron", "t0")]
+    assert replies.resolutions == {
+        (key, name): Resolution(name, "getent", addresses=(address,))
+        for key, address in (("default/web", "240.240.0.1"), ("shop/cron", "203.0.113.20"))
+        for name in HOSTS
+    }
     assert (replies.resolved, replies.unread) == ({"api.pay.example": ("203.0.113.20",)}, {})
-    assert sorted(store.execs()) == [("cron", "app", "curl"), ("cron", "app", "getent"), ("web", "app", "curl")]
 
 
-def only(name: str, printed: Printed) -> Program:
-    return lambda argv, stdin: printed if argv[0] == name else missing(argv[0])
-
-
-async def test_without_getent_python3_looks_up(store: ObjectStore, cluster: Cluster) -> None:
-    store.on_exec("shop/cron", {"app": only("python3", (b'["203.0.113.20", "2001:db8::1"]\n', b"", 0))})
-
-    found = await resolve_in_pod(cluster, CRON, ("api.pay.example",))
-
-    assert found == {"api.pay.example": ("203.0.113.20", "2001:db8::1")}
-
-
-async def test_without_both_the_lookup_is_unread_and_the_probes_count(store: ObjectStore, cluster: Cluster) -> None:
+async def test_without_any_resolver_the_lookup_is_unread_and_the_probes_count(
+    store: ObjectStore, cluster: Cluster
+) -> None:
     store.on_exec("shop/cron", {"app": curl(by_number)})
 
-    replies = await ask_all(cluster, {CRON: transfers(1)}, ("api.pay.example",), LIMITS)
+    replies = await ask_all(cluster, {CRON: transfers(1)}, HOSTS, LIMITS)
 
-    reason = "pod/cron has neither getent nor python3"
-    assert replies.unread == {Fact.RESOLUTION: Unread(Fact.RESOLUTION, reason, "a source with getent or python3")}
+    reason = "pod/cron has no tool that tells: none of python3, nslookup, getent"
+    unlock = "a source with python3, nslookup or getent (--from, --probe-pods)"
+    assert replies.unread == {Fact.RESOLUTION: Unread(Fact.RESOLUTION, reason, unlock)}
+    assert replies.resolutions == {("shop/cron", name): ResolutionUnknown(reason, unlock) for name in HOSTS}
     assert statuses(tuple(replies.outcomes.values())) == [("t0", 200)]
-
-
-async def test_a_lookup_that_may_not_run_is_raised(store: ObjectStore, cluster: Cluster) -> None:
-    store.server.on("GET", "/api/v1/namespaces/shop/pods/cron/exec", status(403, "Forbidden", "no exec for you"))
-
-    with pytest.raises(ExecError, match=r"^no exec for you$"):
-        await resolve_in_pod(cluster, CRON, ("api.pay.example",))
