@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -13,13 +13,14 @@ from kubectl_extsvc.errors import ClusterError, ExecError
 from kubectl_extsvc.model.alias import Alias, AliasPort
 from kubectl_extsvc.model.finding import Fact
 from kubectl_extsvc.model.observation import Contract
-from kubectl_extsvc.model.probe import NoAnswer, Outcome, Transfer
+from kubectl_extsvc.model.probe import Answer, Certificate, NoAnswer, Outcome, Transfer
 from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
 from kubectl_extsvc.model.snapshot import EXEC_VERBS, Unread
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.resolving import resolve_in_pod
 from kubectl_extsvc.probes.asking import batches, cannot_ask, read_answers
 from kubectl_extsvc.probes.batch import LADDER, Batch, Form, Limits, Retry, Tool, merged, next_tool
+from kubectl_extsvc.probes.curl_answers import shown_certificates
 
 EXECS_AT_ONCE = 16
 CONNECTING_SECONDS = 10.0
@@ -123,6 +124,7 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
     """One outcome for each transfer. What cannot be asked is a NoAnswer with the reason; nothing is raised."""
     outcomes: tuple[Outcome, ...] = tuple(NoAnswer(transfer, "not asked") for transfer in transfers)
     stdin_ends = True
+    unshown: list[Transfer] = []
     open_runs = [Retry(LADDER[0], Form.PARALLEL, tuple(transfers))] if transfers else []
     for _ in range(MOST_RUNS):
         if not open_runs:
@@ -137,6 +139,7 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
                 case ExecResult(stdout=stdout, stderr=stderr, exit_code=exit_code):
                     reading = read_answers(batch, stdout, stderr, exit_code)
                     outcomes = merged(outcomes, reading.outcomes)
+                    unshown += reading.unshown
                     if reading.retry is not None:
                         retries.append(reading.retry)
                 case StdinUnsupported() if stdin_ends:
@@ -148,7 +151,29 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
                 case ExecError() | ClusterError() as error:
                     outcomes = merged(outcomes, tuple(_unanswered(transfer, error) for transfer in batch.transfers))
         open_runs += _together(retries)
-    return outcomes
+    chains = await _refused_certificates(cluster, source, unshown, limits, stdin_ends=stdin_ends)
+    return tuple(with_certificates(outcome, chains) for outcome in outcomes)
+
+
+async def _refused_certificates(
+    cluster: Cluster, source: Source, transfers: Sequence[Transfer], limits: Limits, *, stdin_ends: bool
+) -> dict[str, tuple[Certificate, ...]]:
+    """Transfer id → what the server shows to somebody who takes anything; nothing is sent to it."""
+    chains: dict[str, tuple[Certificate, ...]] = {}
+    token = secrets.token_hex(8)
+    for batch in batches(Tool.CURL, transfers, limits, token, Form.HANDSHAKE, stdin_ends=stdin_ends):
+        result = await _run(cluster, source, batch)
+        if isinstance(result, ExecResult):
+            chains |= shown_certificates(batch, result.stdout)
+    return chains
+
+
+def with_certificates(outcome: Outcome, chains: Mapping[str, tuple[Certificate, ...]]) -> Outcome:
+    """The outcome, with the chain that another handshake showed."""
+    chain = chains.get(outcome.transfer.id)
+    if not chain or not isinstance(outcome, Answer) or outcome.handshake is None:
+        return outcome
+    return replace(outcome, handshake=replace(outcome.handshake, certificates=chain))
 
 
 def _together(retries: Iterable[Retry]) -> list[Retry]:

@@ -50,6 +50,8 @@ class Form(StrEnum):
     """The same one after the other; the only way to tell bodies on one stdout apart."""
     CLASSIC = "classic"
     """Any curl: one after the other, answers as fields, headers as they came. wget: busybox's."""
+    HANDSHAKE = "handshake"
+    """curl ≥ 7.88: TLS with whoever answers, and not a byte after it, to see the certificates that were refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Reading:
     """One for each transfer of the batch, in its order."""
     retry: Retry | None = None
     """What is worth another exec; None if there is nothing more to learn."""
+    unshown: tuple[Transfer, ...] = ()
+    """Whose certificate was refused unseen; a handshake by itself would show it."""
 
 
 def next_tool(tool: Tool) -> Tool | None:
