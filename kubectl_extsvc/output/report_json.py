@@ -37,6 +37,7 @@ def report_document(report: Report) -> Json:
         "kind": "Report",
         "incomplete": report.incomplete,
         "worstSeverity": report.worst(),
+        "at": report.at or None,
         "seconds": report.seconds,
         "summary": {
             "errors": numbers.errors,
@@ -105,6 +106,7 @@ def _source(report: SourceReport) -> Json:
         "decision": _decision(observation.decision) if observation.decision else None,
         "accessLog": _access_log(observation.access_log) if observation.access_log else None,
         "resolution": _resolution(observation.resolution),
+        "shortResolution": _resolution(observation.short_resolution),
         "targetResolution": _resolution(observation.target_resolution),
         "outcomes": [_outcome(outcome) for outcome in observation.outcomes],
     }

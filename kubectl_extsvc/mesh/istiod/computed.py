@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig, at, objects, text, typed
 from kubectl_extsvc.mesh.istiod.client import Client
-from kubectl_extsvc.mesh.istiod.clusters import clusters_of, cluster_named
+from kubectl_extsvc.mesh.istiod.clusters import cluster_named, clusters_of
 from kubectl_extsvc.mesh.istiod.listeners import listeners_for, listeners_of
 from kubectl_extsvc.mesh.istiod.push_context import push_context
 from kubectl_extsvc.mesh.istiod.routes import table_named

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from kubectl_extsvc.mesh.envoy_dump import BLACK_HOLE, PASSTHROUGH, VIRTUAL_OUTBOUND
 from kubectl_extsvc.mesh.istiod.endpoints import endpoints_of
 from kubectl_extsvc.mesh.istiod.envoy_words import ADS, extension, origin
-from kubectl_extsvc.mesh.istiod.name_forms import forms
 from kubectl_extsvc.mesh.istiod.http_routes import destination_cluster
+from kubectl_extsvc.mesh.istiod.name_forms import forms
 from kubectl_extsvc.mesh.istiod.routes import catch_all, route_table
 from kubectl_extsvc.mesh.istiod.services import UNSPECIFIED, MeshService, RegistryPort, Resolution
 from kubectl_extsvc.mesh.istiod.sidecar_scope import DYNAMIC_DNS, REGISTRY_ONLY, EgressListener, SidecarScope
@@ -222,9 +222,7 @@ def _tcp_chains(
     ranges: tuple[str, ...],
 ) -> Iterator[Chain]:
     """Chains of a port that is not HTTP: by VirtualServices on the host, else to the host itself."""
-    virtual_services = [
-        vs for vs in listener.virtual_services if any(overlap(host, service.host) for host in vs.hosts)
-    ]
+    virtual_services = [vs for vs in listener.virtual_services if any(overlap(host, service.host) for host in vs.hosts)]
     # A Sidecar's port that is another than the service's only one means that.
     number = service.ports[0].number if len(service.ports) == 1 else port.number
     own = Chain(service.cluster(number), ranges=ranges)

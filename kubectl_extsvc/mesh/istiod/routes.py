@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from kubectl_extsvc.mesh.envoy_dump import DYNAMIC_DNS as DYNAMIC_DNS_CLUSTER
 from kubectl_extsvc.mesh.envoy_dump import PASSTHROUGH
-from kubectl_extsvc.mesh.hosts import covers
 from kubectl_extsvc.mesh.istiod.http_routes import ALL_PATHS, default_route, destination_cluster, routes_of
 from kubectl_extsvc.mesh.istiod.name_forms import bracketed, forms, meant_by, other_forms
 from kubectl_extsvc.mesh.istiod.services import UNSPECIFIED, MeshService, RegistryPort, Resolution
@@ -114,9 +113,7 @@ def _sites(scope: SidecarScope, listener: EgressListener, port: int, called: str
         yield Site((), (service,), (default_route(scope, service, port),))
 
 
-def _declaring(
-    listener: EgressListener, port: int, called: str | None
-) -> Iterable[tuple[MeshService, RegistryPort]]:
+def _declaring(listener: EgressListener, port: int, called: str | None) -> Iterable[tuple[MeshService, RegistryPort]]:
     """Services with a port; if only one Host header matters, those that may be meant by it, or that it leads to."""
     if called is None:
         return listener.by_port.get(port, ())

@@ -251,9 +251,7 @@ def _egress_listener(
         bind=bind,
         binds_to_port=entry.get("captureMode") == "NONE" or bind.startswith("unix://"),
         services=tuple(_one_namespace_each(services, client.namespace)),
-        virtual_services=tuple(
-            vs for vs in virtual_services if everything or _imports_virtual_service(vs, imports)
-        ),
+        virtual_services=tuple(vs for vs in virtual_services if everything or _imports_virtual_service(vs, imports)),
         client_namespace=client.namespace,
         cluster_domain=push.cluster_domain,
     )

@@ -6,10 +6,10 @@ Source: istio pilot/pkg/networking/core/cluster_tls.go, pilot/pkg/model/push_con
 
 from dataclasses import dataclass, replace
 
+from kubectl_extsvc.mesh.destination_rules import settings_of
 from kubectl_extsvc.mesh.istiod.endpoints import Endpoint
 from kubectl_extsvc.mesh.istiod.envoy_words import SDS, extension
 from kubectl_extsvc.mesh.istiod.services import MeshService, Resolution
-from kubectl_extsvc.mesh.destination_rules import settings_of
 from kubectl_extsvc.mesh.rule_lookup import Merged
 from kubectl_extsvc.model.alias import TlsMode, TlsSettings
 from kubectl_extsvc.model.resources import Json
@@ -151,4 +151,6 @@ def discovery_of(service: MeshService, policy: Json) -> Resolution:
     """The type of an Envoy cluster: the balancer PASSTHROUGH makes any host one that keeps the address dialled."""
     if (policy.get("loadBalancer") or {}).get("simple") == "PASSTHROUGH":
         return Resolution.ORIGINAL_DST
-    return Resolution.EDS if service.resolution is Resolution.DYNAMIC_DNS and not service.dynamic else service.resolution
+    return (
+        Resolution.EDS if service.resolution is Resolution.DYNAMIC_DNS and not service.dynamic else service.resolution
+    )
