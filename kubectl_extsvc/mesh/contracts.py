@@ -2,15 +2,12 @@
 
 from kubectl_extsvc.mesh.destination_rules import decision_for, route_host, tls_settings
 from kubectl_extsvc.mesh.hosts import resolve_host
+from kubectl_extsvc.mesh.ports import HTTP_PORTS, HTTPS_PORTS
 from kubectl_extsvc.model.alias import Alias, AliasPort, AppProtocol, TlsMode
 from kubectl_extsvc.model.observation import Contract
 from kubectl_extsvc.model.probe import Scheme
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import MeshMode, Source
-
-HTTPS_PORTS = frozenset((443, 8443))
-HTTP_PORTS = frozenset((80, 8000, 8008, 8080, 8888))
-"""Numbers at which an unnamed port is taken for what it usually is."""
 
 _ORIGINATING = (TlsMode.SIMPLE, TlsMode.MUTUAL)
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+UNKNOWN_ADDRESS = "192.0.2.0"
+"""Stands for where a name leads that was not resolved: no listener can have it, so only wildcard ones match."""
+
 
 class RequestKind(StrEnum):
     HTTP = "http"

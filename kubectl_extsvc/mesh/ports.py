@@ -5,6 +5,10 @@ from kubectl_extsvc.model.alias import AppProtocol
 WELL_KNOWN_TCP_PORTS = frozenset((25, 53, 3306, 27017))
 """Never sniffed: SMTP, DNS, MySQL and MongoDB servers speak first (istio pkg/config/kube/conversion.go)."""
 
+HTTPS_PORTS = frozenset((443, 8443))
+HTTP_PORTS = frozenset((80, 8000, 8008, 8080, 8888))
+"""Numbers at which an unnamed port is taken for what it usually is."""
+
 _KUBERNETES_APP_PROTOCOLS = {
     "kubernetes.io/h2c": AppProtocol.HTTP2,
     "kubernetes.io/ws": AppProtocol.HTTP,

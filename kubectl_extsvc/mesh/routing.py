@@ -109,9 +109,10 @@ def _through_tcp(proxy: Json, route: Route) -> Way | RouteUnknown:
 
 
 def _weighted(action: Json) -> Json:
-    """Of several clusters the first that gets any share."""
+    """Of several clusters the one with the largest share, of equals the first."""
     entries = objects(at(action, "weighted_clusters", "clusters"))
-    return next((entry for entry in entries if number(entry.get("weight")) > 0), {})
+    heaviest = max(entries, key=lambda entry: number(entry.get("weight")), default={})
+    return heaviest if number(heaviest.get("weight")) > 0 else {}
 
 
 def _through_manager(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubectl_extsvc.mesh.hosts import covers, resolve_host, specificity
-from kubectl_extsvc.model.alias import TlsMode
+from kubectl_extsvc.model.alias import TlsMode, TlsSettings
 from kubectl_extsvc.model.resources import Json, ObjectRef
 from kubectl_extsvc.model.route import RuleDecision
 
@@ -175,6 +175,20 @@ def tls_block(spec: Json, port: int) -> Json | None:
     """trafficPolicy.tls of a DestinationRule's spec for a port, as it stands."""
     tls: Json | None = port_policy(spec, port).get("tls")
     return tls
+
+
+def settings_of(tls: Json) -> TlsSettings:
+    """The tls of a trafficPolicy."""
+    return TlsSettings(
+        mode=TlsMode(tls.get("mode", TlsMode.DISABLE)),
+        sni=tls.get("sni", ""),
+        subject_alt_names=tuple(tls.get("subjectAltNames") or ()),
+        ca_certificates=tls.get("caCertificates", ""),
+        credential_name=tls.get("credentialName", ""),
+        client_certificate=tls.get("clientCertificate", ""),
+        private_key=tls.get("privateKey", ""),
+        insecure_skip_verify=bool(tls.get("insecureSkipVerify", False)),
+    )
 
 
 def port_policy(spec: Json, port: int) -> Json:

@@ -9,7 +9,7 @@ from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ClusterError, ExecError
 from kubectl_extsvc.mesh.destination_rules import route_host
 from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig, dump_query, merged, parse_dump
-from kubectl_extsvc.mesh.outbound_request import OutboundRequest, RequestKind
+from kubectl_extsvc.mesh.outbound_request import UNKNOWN_ADDRESS, OutboundRequest, RequestKind
 from kubectl_extsvc.mesh.routing import unasked
 from kubectl_extsvc.model.alias import AddressTarget, Alias
 from kubectl_extsvc.model.marks import private_host
@@ -75,8 +75,7 @@ def outbound_request(question: Question, outcomes: Sequence[Outcome]) -> Outboun
     dialled = next((answer.remote_ip for answer in answers if answer.transfer.purpose is Purpose.ALIAS), "")
     alias, port, spoken = question.alias, question.port, question.contract
     address = dialled or next(iter(alias.cluster_ips), "") or next(iter(getattr(alias.target, "addresses", ())), "")
-    # An address that no listener can have stands for a name that was not resolved: only wildcard listeners match.
-    address = address or "192.0.2.0"
+    address = address or UNKNOWN_ADDRESS
     match spoken.scheme if spoken.served else Scheme.TCP:
         case Scheme.HTTP:
             given = next((value for name, value in (call.headers if call else ()) if name.lower() == "host"), "")

@@ -12,7 +12,7 @@ from kubectl_extsvc.model.fix import JsonPatch, MergePatch, Step
 from kubectl_extsvc.model.marks import private_host
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.resolution import Resolution
-from kubectl_extsvc.model.resources import SERVICE_ENTRIES, Json
+from kubectl_extsvc.model.resources import SERVICE_ENTRIES, Json, ObjectRef
 from kubectl_extsvc.model.route import Route
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.evidence import (
@@ -53,7 +53,7 @@ NDOTS = 5
     Severity.ERROR,
     Stage.ENDPOINTS,
     needs={Fact.SERVICES, Fact.SERVICE_ENTRIES},
-    uses={Fact.PROBES, Fact.PROXY},
+    uses={Fact.PROBES, Fact.PROXY, Fact.NAME_PATH},
 )
 def hijacked_target(case: Case) -> Iterable[Finding]:
     """The proxy resolves the target's name with the pod's search list, and finds a Service of the cluster.
@@ -80,24 +80,32 @@ def hijacked_target(case: Case) -> Iterable[Finding]:
     for namespace, observation in views if case.observations else [(alias.namespace, None)]:
         route = route_of(observation) if observation is not None else None
         for entry, place in _dns_names(case, namespace, route):
-            service = _found_first(alias.host, namespace, case)
-            if service is None:
+            taken_by = _found_first(namespace, observation, case)
+            if taken_by is None:
                 continue
-            taken = _endpoints_are(service, route)
-            if taken is False:
+            proven = _endpoints_are(taken_by, route)
+            if proven is False:
                 continue
             fails = observation is None or not went_well(observation, case)
             yield say(
                 "XS0207",
-                Severity.ERROR if taken or fails else Severity.WARNING,
+                Severity.ERROR if proven or fails else Severity.WARNING,
                 Stage.ENDPOINTS,
                 metadata_ref(entry, SERVICE_ENTRIES.kind),
-                f'sidecars take "{alias.host}" for service/{service["metadata"]["name"]} in namespace '
-                f"{service['metadata']['namespace']}, which their search list finds first",
+                f'sidecars take "{alias.host}" for {taken_by.service} in namespace {taken_by.service.namespace}, which '
+                "their search list finds first",
                 evidence=_ways(observation, route, case),
                 cure=_final_dot(entry, place, alias.host),
                 of=observation,
             )
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFirst:
+    """A Service that a search list finds before the outside host."""
+
+    service: ObjectRef
+    addresses: tuple[str, ...]
 
 
 def _no_name(observation: Observation) -> bool:
@@ -127,25 +135,28 @@ def _dns_names(case: Case, namespace: str, route: Route | None) -> Iterable[tupl
                 yield entry, place
 
 
-def _found_first(host: str, namespace: str, case: Case) -> Json | None:
-    """The Service that the search list of a pod of a namespace makes of an outside host."""
+def _found_first(namespace: str, observation: Observation | None, case: Case) -> FoundFirst | None:
+    """The Service that a pod's search list makes of the target: as its resolver says, else by the objects."""
+    host, domain = case.alias.host, case.snapshot.cluster_domain
+    way = observation.target_resolution if observation is not None else None
+    if isinstance(way, Resolution) and way.attempts:
+        key = service_of_fqdn(way.found, domain)
+        return FoundFirst(ObjectRef("Service", *key), way.addresses) if key is not None and way.found != host else None
     if host.count(".") >= NDOTS or is_address(host):
         return None
-    domain = case.snapshot.cluster_domain
     for suffix in (f"{namespace}.svc.{domain}", f"svc.{domain}", domain):
         key = service_of_fqdn(f"{host}.{suffix}", domain)
         service = find_service(*key, case) if key is not None else None
         if service is not None:
-            return service
+            return FoundFirst(service_ref(service), cluster_ips(service))
     return None
 
 
-def _endpoints_are(service: Json, route: Route | None) -> bool | None:
+def _endpoints_are(taken_by: FoundFirst, route: Route | None) -> bool | None:
     """Does the proxy have the Service's addresses as endpoints? None: that cannot be told."""
-    addresses = cluster_ips(service)
-    if route is None or route.cluster_type not in DNS_CLUSTERS or not route.endpoints or not addresses:
+    if route is None or route.cluster_type not in DNS_CLUSTERS or not route.endpoints or not taken_by.addresses:
         return None
-    return any(endpoint.address in addresses for endpoint in route.endpoints)
+    return any(endpoint.address in taken_by.addresses for endpoint in route.endpoints)
 
 
 def _ways(observation: Observation | None, route: Route | None, case: Case) -> list[str]:

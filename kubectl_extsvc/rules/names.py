@@ -7,7 +7,7 @@ from kubectl_extsvc.model.alias import Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
 from kubectl_extsvc.model.fix import MergePatch, Step
 from kubectl_extsvc.model.observation import Case, Observation, Stage
-from kubectl_extsvc.model.resolution import Attempt, Reply, Resolution
+from kubectl_extsvc.model.resolution import Attempt, Reply, Resolution, ResolutionUnknown
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.route import RouteKind
 from kubectl_extsvc.rules.evidence import create_anew, failures, route_of, say
@@ -139,7 +139,7 @@ def no_such_service(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.NAME,
     needs={Fact.NAME_PATH},
-    uses={Fact.PROXY, Fact.PROBES},
+    uses={Fact.PROXY, Fact.PROBES, Fact.RESOLUTION},
 )
 def captured_by_search_list(case: Case) -> Iterable[Finding]:
     """A domain of the pod's search list has an answer for every name, and so for the alias's.
@@ -150,29 +150,34 @@ def captured_by_search_list(case: Case) -> Iterable[Finding]:
     Seen    Requests go to the wildcard's address, from the pods that have this domain; with a final dot the same
             name leads to the right one. Behind a sidecar HTTP goes right all the same, since the proxy chooses by
             the Host header: a warning there. But the proxy too resolves a ServiceEntry's host with the pod's
-            search list. No message of istioctl analyze or Kiali is near: they do not see DNS.
+            search list, and goes wrong where its endpoints are the wildcard's. That the target's own name is caught,
+            where neither alias nor proxy is, is not spoken of. No message of istioctl analyze or Kiali is near: they
+            do not see DNS.
     Cure    Take the domain out of the search list (kubelet --resolv-conf, dnsConfig), give the pod ndots 1 (dnsConfig
             options), or write names with a final dot.
     Source  resolv.conf(5); coredns #5733; Kubernetes documentation, DNS for Services and Pods.
     """
     alias = case.alias
     for observation in case.observations:
-        found = captured(observation, case)
-        if found is None:
+        own = captured(observation, case)
+        wild = own or _wildcard(observation, case)
+        if wild is None:
             continue
-        attempt, domain = found
-        fqdn = alias.fqdn(case.snapshot.cluster_domain)
+        attempt, domain = wild
         route = route_of(observation)
         by_host = route is not None and route.kind is RouteKind.HTTP and not route.passthrough and not route.blocked
-        proxy_too = by_host and route is not None and _resolved_like(attempt, observation)
+        by_proxy = _resolved_like(attempt, observation)
+        if own is None and not by_proxy:
+            continue
+        name = alias.fqdn(case.snapshot.cluster_domain) if own is not None else alias.host
         pod = f"{observation.source.pod} -n {observation.source.namespace}"
         yield say(
             "XS0106",
-            Severity.WARNING if by_host and not proxy_too else Severity.ERROR,
+            Severity.ERROR if by_proxy or not by_host else Severity.WARNING,
             Stage.NAME,
             alias.service,
-            f'"{fqdn}" is found as "{attempt.name}": the search list of the pod has {domain}, which has an answer for '
-            f"every name" + (", and the proxy resolves the target the same way" if proxy_too else ""),
+            f'the search list of the pod has {domain}, which has an answer for every name: "{name}" is taken for '
+            f'"{name}.{domain}"' + (" by the proxy" if by_proxy else ""),
             evidence=[f"{attempt.name}: {', '.join(attempt.addresses)}"],
             cure=f"take {domain} out of the pod's search list, or set ndots to 1 in its dnsConfig: "
             f"kubectl get pod {pod} -o yaml",
@@ -225,7 +230,7 @@ def name_does_not_resolve(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.DNS,
     needs={Fact.PROBES},
-    uses={Fact.PROXY, Fact.NAME_PATH},
+    uses={Fact.PROXY, Fact.NAME_PATH, Fact.RESOLUTION},
 )
 def name_leads_elsewhere(case: Case) -> Iterable[Finding]:
     """A pod asks for the alias's name and is sent to an address that the Service does not have.
@@ -252,34 +257,71 @@ def name_leads_elsewhere(case: Case) -> Iterable[Finding]:
             Stage.DNS,
             alias.service,
             f'"{alias.fqdn(case.snapshot.cluster_domain)}" leads to {failure.seen}',
-            evidence=[f"{alias.service} spec.clusterIPs: {', '.join(alias.cluster_ips)}"],
+            evidence=[f"{alias.service} spec.clusterIPs: {', '.join(alias.cluster_ips)}", _by_hosts_file(observation)],
             cure="ask again in 30 s, when DNS caches have forgotten an earlier answer; then look at the pod's "
             f"hostAliases, dnsPolicy and dnsConfig: kubectl get pod {pod} -o yaml",
             of=observation,
         )
 
 
-def captured(observation: Observation, case: Case) -> tuple[Attempt, str] | None:
-    """The attempt that found the alias's name under a domain of the search list, and that domain; None if it is right.
+def _by_hosts_file(observation: Observation) -> str:
+    way = observation.resolution
+    return "the pod's /etc/hosts has the name" if isinstance(way, Resolution) and way.hosts_file else ""
 
-    It is right too if the address is the same: a domain may be the cluster's own by another name.
+
+def captured(observation: Observation, case: Case) -> tuple[Attempt, str] | None:
+    """What answered in place of the alias's name, and the domain of the search list that made it; None if it is right.
+
+    It is right too if the address is the same: a domain may be the cluster's own by another name. A pod that dialled
+    the address which its search list finds for the target took the alias's name for another as well.
     """
-    way, alias = observation.resolution, case.alias
+    fqdn, way = case.alias.fqdn(case.snapshot.cluster_domain), observation.resolution
+    dialled = observation.answer.remote_ip if observation.answer is not None else ""
+    found = _found(way)
+    if found is not None and _is_outside(found, way, case) and not set(found.addresses) <= _right_addresses(case):
+        rightly_asked = isinstance(way, Resolution) and any(attempt.name == fqdn for attempt in way.attempts)
+        if not rightly_asked or dialled in found.addresses:
+            return found, _domain_of(found, way)
+    wild = _wildcard(observation, case)
+    return wild if wild is not None and dialled in wild[0].addresses else None
+
+
+def _wildcard(observation: Observation, case: Case) -> tuple[Attempt, str] | None:
+    """What a domain outside the cluster answers for the target's name, other than the target's own addresses."""
+    way = observation.target_resolution
+    found = _found(way)
+    if found is None or not _is_outside(found, way, case):
+        return None
+    if set(found.addresses) <= set(case.snapshot.resolved.get(case.alias.host, ())):
+        return None
+    return found, _domain_of(found, way)
+
+
+def _is_outside(found: Attempt, way: Resolution | ResolutionUnknown | None, case: Case) -> bool:
+    """Is it a name that a domain of the search list made, other than those of the cluster?"""
+    made = _domain_of(found, way)
+    return made != found.name and not f".{made}".endswith(f".{case.snapshot.cluster_domain}")
+
+
+def _found(way: Resolution | ResolutionUnknown | None) -> Attempt | None:
     if not isinstance(way, Resolution):
         return None
-    fqdn = alias.fqdn(case.snapshot.cluster_domain)
-    found = next((each for each in way.attempts if each.reply is Reply.FOUND and each.addresses), None)
-    if found is None or not found.name.startswith(f"{fqdn}.") or set(found.addresses) <= _right_addresses(case):
-        return None
-    return found, found.name.removeprefix(f"{fqdn}.")
+    return next((attempt for attempt in way.attempts if attempt.addresses), None)
+
+
+def _domain_of(attempt: Attempt, way: Resolution | ResolutionUnknown | None) -> str:
+    """What the search list added to the name; the name as a whole if it added nothing."""
+    asked = way.name.removesuffix(".") if isinstance(way, Resolution) else ""
+    return attempt.name.removeprefix(f"{asked}.")
 
 
 def _right_addresses(case: Case) -> set[str]:
-    """The Service's own addresses, and those that a pod found under the very name."""
+    """The Service's own addresses, those of the target, and those that a pod found under the very name."""
     fqdn = case.alias.fqdn(case.snapshot.cluster_domain)
     ways = [each.resolution for each in case.observations if isinstance(each.resolution, Resolution)]
     found = {address for way in ways for each in way.attempts if each.name == fqdn for address in each.addresses}
-    return found | set(case.alias.cluster_ips)
+    target = case.snapshot.resolved.get(case.alias.host, ()) if case.alias.form is Form.EXTERNAL_NAME else ()
+    return found | set(case.alias.cluster_ips) | set(target)
 
 
 def _resolved_like(attempt: Attempt, observation: Observation) -> bool:
@@ -299,14 +341,16 @@ def _why_no_name(observation: Observation, case: Case) -> tuple[str, str | Step,
     way = observation.resolution
     if isinstance(way, Resolution):
         names = (name, *_targets(way, case))
-        replies = [f"{each.name} {each.record}: {each.reply.value}" for each in way.attempts if each.name in names]
+        replies = [
+            f"{each.name} {each.record}: {each.reply.value}" for each in _attempts(observation) if each.name in names
+        ]
         if way.attempts and all(each.reply is Reply.SILENT for each in way.attempts):
             allow = f"allow UDP and TCP 53 from this pod: kubectl get networkpolicy -n {observation.source.namespace}"
             return f"no DNS server answers this pod ({', '.join(way.name_servers)})", allow, replies[:1]
         if other := _other_dns(way, elsewhere, case):
             servers = ", ".join(way.name_servers)
             return f"the DNS of this pod is not the cluster's ({servers}), and does not know the alias", of_pod, [other]
-        if told := _of_target(way, name, case):
+        if told := _of_target(observation, way, name, case):
             return *told, replies
     target_fails = case.snapshot.resolved.get(alias.host) == ()
     if alias.form is Form.EXTERNAL_NAME and (target_fails or not elsewhere):
@@ -335,15 +379,22 @@ def _other_dns(way: Resolution, elsewhere: list[Observation], case: Case) -> str
     return ""
 
 
-def _of_target(way: Resolution, name: str, case: Case) -> tuple[str, str | Step] | None:
+def _attempts(observation: Observation) -> list[Attempt]:
+    """What was asked about the alias's name, and then about the target's own."""
+    ways = (observation.resolution, observation.target_resolution)
+    return [attempt for way in ways if isinstance(way, Resolution) for attempt in way.attempts]
+
+
+def _of_target(observation: Observation, way: Resolution, name: str, case: Case) -> tuple[str, str | Step] | None:
     """What the replies say about the end of the alias's name; None if they do not tell."""
     targets = _targets(way, case)
     if not targets:
         return None
     leads = f'"{name}" leads to "{targets[-1]}"'
     upstream = "look at where the cluster's DNS sends such names: kubectl get configmap coredns -n kube-system -o yaml"
-    of_target = {each.reply for each in way.attempts if each.name in targets}
-    if Reply.FAILED in of_target | {each.reply for each in way.attempts if each.name == name}:
+    asked = _attempts(observation)
+    of_target = {each.reply for each in asked if each.name in targets}
+    if Reply.FAILED in of_target | {each.reply for each in asked if each.name == name}:
         return f"{leads}, for which the cluster's DNS gets no answer from the servers that know it", upstream
     if of_target == {Reply.SILENT}:
         return f"{leads}, about which the cluster's DNS is silent", upstream

@@ -50,7 +50,7 @@ _SIGNS: tuple[tuple[str, TlsTrouble], ...] = (
     # Dates before issuers: GnuTLS says of an expired certificate that it is not trusted, too.
     (
         r"has expired|certificate expired|expiration date has passed|not yet (been )?(valid|activated)"
-        r"|not activated yet|starts in the future",
+        r"|not activated yet|starts in the future|badcert (expired|future)",
         TlsTrouble.DATE,
     ),
     (
@@ -60,7 +60,7 @@ _SIGNS: tuple[tuple[str, TlsTrouble], ...] = (
     ),
     (
         r"subject name|subject alternative|hostname mismatch|address mismatch|does(n't| not) match"
-        r"|san matcher|verify san list|expected cn|common name",
+        r"|san matcher|verify san list|expected cn|cn mismatch|common name",
         TlsTrouble.NAME,
     ),
 )

@@ -357,8 +357,10 @@ def _closed_by_sidecar(answer: Answer, observation: Observation, case: Case) -> 
     route = observation.route if isinstance(observation.route, Route) else None
     log = observation.access_log
     seen = _curl_words(answer)
+    # What chance decides is not told, so that two looks at one world say the same.
+    closed = seen if answer.exit_code == 35 else "curl 52 or 56: the proxy closes the connection"
     if (route is not None and route.blocked) or (log is not None and log.envoy_cluster == "BlackHoleCluster"):
-        return Failure(FailureKind.BLOCKED, seen)
+        return Failure(FailureKind.BLOCKED, closed)
     transport = transport_failure(answer, log)
     if "TLS_error" in transport:
         return Failure(FailureKind.PROXY_TLS, seen, library_reason(transport), trouble=trouble_in(transport))
@@ -369,8 +371,8 @@ def _closed_by_sidecar(answer: Answer, observation: Observation, case: Case) -> 
         if sibling.exit_code in (35, 52, 55, 56):
             return Failure(FailureKind.CLIENT_TLS if _in_handshake(answer) else FailureKind.NO_RESPONSE, seen)
         if route is None:
-            return Failure(FailureKind.BLOCKED, seen, guess=True)
-    return Failure(FailureKind.CLOSED, seen, guess=route is None)
+            return Failure(FailureKind.BLOCKED, closed, guess=True)
+    return Failure(FailureKind.CLOSED, closed, guess=route is None)
 
 
 def _silent_behind_sidecar(answer: Answer, observation: Observation, case: Case) -> Failure:

@@ -432,7 +432,6 @@ def test_without_istio_nothing_decides() -> None:
         pytest.param(virtual_service("elsewhere.example", gateways=["shop/edge"]), id="for a gateway"),
         pytest.param(virtual_service("elsewhere.example", exportTo=["."]), id="private to another namespace"),
         pytest.param(virtual_service("elsewhere.example", host="other.example"), id="on another host"),
-        pytest.param(virtual_service("x", http=[{"redirect": {"uri": "/"}}]), id="without a destination"),
         pytest.param(virtual_service("x", http=[], tcp=[{"route": []}]), id="without http"),
         pytest.param(virtual_service("my-pay"), id="to the alias itself"),
     ],
@@ -440,6 +439,11 @@ def test_without_istio_nothing_decides() -> None:
 def test_a_virtual_service_that_does_not_lead_the_client_away_changes_nothing(made: dict[str, Any]) -> None:
     found = host_of(services=(cluster_ip(),), service_entries=(entry("elsewhere.example"),), virtual_services=(made,))
     assert found == RegistryHost(FQDN, "shop", 80)
+
+
+def test_what_a_virtual_service_answers_by_itself_is_nobodys_call() -> None:
+    made = virtual_service("x", http=[{"redirect": {"uri": "/"}}])
+    assert host_of(services=(cluster_ip(),), virtual_services=(made,)) is None
 
 
 def test_the_unconditional_route_and_its_heaviest_destination_count() -> None:

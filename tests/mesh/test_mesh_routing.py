@@ -273,7 +273,7 @@ def test_redirect_is_a_direct_response_and_names_its_virtual_service() -> None:
     assert route.virtual_service == ObjectRef("VirtualService", "default", "my-pay")
 
 
-def test_of_several_clusters_the_first_that_gets_a_share_is_told() -> None:
+def test_of_several_clusters_the_one_with_the_largest_share_is_told() -> None:
     config = config_of("tcp-port")
     own = next(listener for listener in config.listeners if listener["name"] == "10.96.58.93_80")
     proxy = own["filter_chains"][0]["filters"][0]["typed_config"]
@@ -282,7 +282,7 @@ def test_of_several_clusters_the_first_that_gets_a_share_is_told() -> None:
     listener: Json = {**own, "filter_chains": [{"filters": [{"typed_config": split}]}]}
     request = OutboundRequest(RequestKind.TCP, "10.96.58.93", 80)
     route = known(route_of(replace(config, listeners=(listener,)), request))
-    assert (route.envoy_cluster, route.cluster_missing) == ("b", True)
+    assert (route.envoy_cluster, route.cluster_missing) == ("c", True)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from worlds.cases import (
     NO_ISTIO,
     NO_RULE,
     PASSTHROUGH,
+    PAY_HOST,
     WEB,
     address_alias,
     address_answer,
@@ -26,15 +27,18 @@ from worlds.cases import (
     not_served,
     nothing,
     ref,
+    resolution_of,
     route,
     seen,
     slice_of,
+    tried,
 )
 from worlds.rule_cases import FIRING, SILENT
 
 from kubectl_extsvc.model.finding import Fact, Finding, Severity, Skipped
 from kubectl_extsvc.model.observation import Case, Stage
 from kubectl_extsvc.model.probe import Answer, Purpose, Scheme
+from kubectl_extsvc.model.resolution import Reply, ResolutionUnknown
 from kubectl_extsvc.model.route import OutboundTls, RouteUnknown, TlsInEffect
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode
@@ -63,6 +67,7 @@ READS = {
     "route": Fact.PROXY,
     "decision": Fact.DESTINATION_RULES,
     "resolution": Fact.NAME_PATH,
+    "target_resolution": Fact.NAME_PATH,
 }
 """Attribute of a case's parts → the fact that reading it takes."""
 
@@ -163,6 +168,17 @@ def test_source_that_gave_no_answer_skips_the_rules_about_answers() -> None:
 def test_skip_for_want_of_an_answer_is_unlocked_by_what_the_answer_wanted(unlock: str) -> None:
     missing = missing_facts(case(name_alias(), seen(nothing("the stream was lost", unlock)), mesh=NO_ISTIO))
     assert missing == {Fact.PROBES: Skipped("", "the stream was lost", unlock)}
+
+
+def test_ways_of_names_that_no_pod_could_show_are_missing_and_those_not_asked_for_are_not() -> None:
+    unknown = ResolutionUnknown("pod/cron-55 has no tool that tells", "a source with python3")
+    ways = (unknown, resolution_of(tried(PAY_HOST, Reply.FOUND, "10.96.0.7")))
+    lost, found = (seen(answer(status=200), source=CRON, resolution=each) for each in ways)
+    assert missing_facts(case(name_alias(), lost, mesh=NO_ISTIO)) == {
+        Fact.NAME_PATH: Skipped("", "pod/cron-55 has no tool that tells", "a source with python3")
+    }
+    assert missing_facts(case(name_alias(), lost, found, mesh=NO_ISTIO)) == {}
+    assert missing_facts(case(name_alias(), seen(answer(status=200), source=CRON), mesh=NO_ISTIO)) == {}
 
 
 def test_probes_that_were_not_wanted_name_no_right() -> None:

@@ -63,8 +63,8 @@ SAID: dict[str, Words] = {
     "XS0106": (
         "error",
         "service/my-pay",
-        '"my-pay.shop.svc.cluster.local" is found as "my-pay.shop.svc.cluster.local.corp.example": the search list of the pod has corp.example, which has an answer for every name',
-        ("my-pay.shop.svc.cluster.local.corp.example: 192.0.2.80",),
+        'the search list of the pod has corp.example, which has an answer for every name: "my-pay.shop.svc.cluster.local" is taken for "my-pay.shop.svc.cluster.local.corp.example"',
+        ("httpbin.org.corp.example: 192.0.2.80",),
         "take corp.example out of the pod's search list, or set ndots to 1 in its dnsConfig: kubectl get pod web-7d9f -n shop -o yaml",
         ("shop/web-7d9f",),
         (80,),

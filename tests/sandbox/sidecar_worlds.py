@@ -9,6 +9,7 @@ import yaml
 from worlds.recorded import FOLDER, config_of
 
 from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig, read_dump
+from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.model.resources import BY_KIND, Json
 from kubectl_extsvc.sandbox.api.store import Store
 from kubectl_extsvc.sandbox.outside import pki
@@ -16,7 +17,6 @@ from kubectl_extsvc.sandbox.outside.network import Network
 from kubectl_extsvc.sandbox.sidecar.control_plane import configuration_of
 from kubectl_extsvc.sandbox.sidecar.discovery import Configuration
 from kubectl_extsvc.sandbox.sidecar.envoy import bootstrap
-from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.sandbox.sidecar.sidecars import pretended
 
 CLIENT = Client("default", "curl-1", {"app": "curl"}, ("10.244.0.13",))

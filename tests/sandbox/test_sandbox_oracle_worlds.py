@@ -9,12 +9,12 @@ import pytest
 from sandbox.sidecar_worlds import key_of, made_of
 
 from kubectl_extsvc.mesh.envoy_dump import BLACK_HOLE, EnvoyConfig
+from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.outbound_request import OutboundRequest, RequestKind
 from kubectl_extsvc.mesh.routing import route_of
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import OutboundTls, Route
 from kubectl_extsvc.sandbox.api.store import Store
-from kubectl_extsvc.mesh.istiod.client import Client
 
 FOLDER = Path(__file__).parent.parent / "worlds" / "oracle"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))

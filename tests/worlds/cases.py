@@ -115,11 +115,16 @@ def tried(name: str, reply: Reply = Reply.FOUND, *addresses: str, cnames: tuple[
     return Attempt(name, "A", reply, cnames, addresses)
 
 
-def way(*attempts: Attempt, servers: tuple[str, ...] = ("10.96.0.10",), search: tuple[str, ...] = ()) -> Resolution:
-    """How a pod of namespace shop came from the alias's name to addresses; search: domains beside the cluster's."""
+CALLED = "my-pay.shop"
+
+
+def resolution_of(
+    *attempts: Attempt, name: str = CALLED, servers: tuple[str, ...] = ("10.96.0.10",), search: tuple[str, ...] = ()
+) -> Resolution:
+    """How a pod of namespace shop came from a name to addresses; search: domains beside the cluster's."""
     found = next((each.addresses for each in attempts if each.reply is Reply.FOUND), ())
     domains = ("shop.svc.cluster.local", "svc.cluster.local", "cluster.local", *search)
-    return Resolution(PAY_HOST, "python3", attempts, found, servers, domains, 5)
+    return Resolution(name, "python3", attempts, found, servers, domains, 5)
 
 
 def destination_rule(name: str = "my-pay", host: str = PAY_HOST, namespace: str = "shop", **spec: Any) -> Json:
@@ -208,12 +213,16 @@ def seen(
     decision: RuleDecision | None = None,
     log: AccessLogLine | None = None,
     resolution: Resolution | ResolutionUnknown | None = None,
+    target: Resolution | ResolutionUnknown | None = None,
 ) -> Observation:
+    """resolution is that of the alias, target that of its host without a final dot."""
     scheme = outcome.transfer.scheme if outcome is not None else Scheme.HTTP
     host = outcome.transfer.host if outcome is not None else PAY_HOST
     spoken = contract or Contract(True, scheme, host, originates=port.originates)
     outcomes = () if outcome is None else (outcome, *more)
-    return Observation(source, port, spoken, outcomes, route, decision, log, resolution=resolution)
+    return Observation(
+        source, port, spoken, outcomes, route, decision, log, resolution=resolution, target_resolution=target
+    )
 
 
 def not_served(outcome: Outcome, *more: Outcome, source: Source = CRON, port: AliasPort = HTTP_TO_TLS) -> Observation:

@@ -32,6 +32,7 @@ from worlds.cases import (
     name_alias,
     not_served,
     ref,
+    resolution_of,
     route,
     seen,
     service,
@@ -39,7 +40,6 @@ from worlds.cases import (
     slice_of,
     tls_error,
     tried,
-    way,
 )
 
 from kubectl_extsvc.model.alias import AddressTarget, AliasPort, AppProtocol
@@ -59,11 +59,13 @@ NAMED = replace(HTTP, number=443, target_port=443)
 ORIGINATING = address_alias(HTTP_TO_TLS)
 RESOLVED = {"api.pay.example": ("203.0.113.20",)}
 HEALTHY: dict[str, Any] = {"endpoint_slices": SLICES, "resolved": RESOLVED}
-CAPTURED = way(
-    tried(f"{PAY_HOST}.shop.svc.cluster.local", Reply.NO_SUCH_NAME),
-    tried(f"{PAY_HOST}.corp.example", Reply.FOUND, "192.0.2.80"),
+CAPTURED = resolution_of(
+    tried("httpbin.org.shop.svc.cluster.local", Reply.NO_SUCH_NAME),
+    tried("httpbin.org.corp.example", Reply.FOUND, "192.0.2.80"),
+    name="httpbin.org",
     search=("corp.example",),
 )
+FOUND = tried(PAY_HOST, Reply.FOUND, "203.0.113.10", cnames=("httpbin.org",))
 HIJACKED = route(
     OutboundTls.DISABLE,
     envoy_cluster="outbound|80||httpbin.org",
@@ -102,7 +104,8 @@ def _redirect(location: str) -> Answer:
 
 def _shown(*names: str) -> Answer:
     certificate = Certificate(names[0], "Some CA", names, "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z")
-    return replace(_https(0, 200), handshake=Handshake("api.pay.example", (certificate,), Trust.TRUSTED))
+    served: Answer = _https(0, 200)
+    return replace(served, handshake=Handshake("api.pay.example", (certificate,), Trust.TRUSTED))
 
 
 def _routed(http: Json) -> Json:
@@ -146,8 +149,14 @@ FIRING: dict[str, Case] = {
     ),
     "XS0106": case(
         name_alias(),
-        seen(by_origin(404), route=PASSTHROUGH, resolution=CAPTURED),
-        seen(answer(status=200), source=CRON, resolution=way(tried(PAY_HOST, Reply.FOUND, "203.0.113.10"))),
+        seen(
+            by_origin(404, remote_ip="192.0.2.80"),
+            route=PASSTHROUGH,
+            resolution=resolution_of(FOUND, search=("corp.example",)),
+            target=CAPTURED,
+        ),
+        seen(answer(status=200, remote_ip="203.0.113.10"), source=CRON, resolution=resolution_of(FOUND)),
+        resolved={"httpbin.org": ("203.0.113.10",)},
     ),
     "XS0201": case(
         address_alias(),
@@ -431,14 +440,15 @@ SILENT: dict[str, Case] = {
         all_namespaces=True,
     ),
     "XS0106": case(
-        # The cluster's own domain by another name: the address is the Service's.
-        address_alias(),
+        name_alias(),
+        # The target's own name is caught, the alias is not: its CNAME is absolute.
         seen(
-            by_origin(200),
-            route=route(),
-            resolution=way(tried(f"{PAY_HOST}.corp.example", Reply.FOUND, "10.96.0.7"), search=("corp.example",)),
+            by_origin(200, remote_ip="203.0.113.10"),
+            route=PASSTHROUGH,
+            resolution=resolution_of(FOUND, search=("corp.example",)),
+            target=CAPTURED,
         ),
-        **HEALTHY,
+        resolved={"httpbin.org": ("203.0.113.10",)},
     ),
     "XS0201": case(
         address_alias(),

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 
 from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig, at, objects, text, typed
 from kubectl_extsvc.mesh.istiod.client import Client
-from kubectl_extsvc.mesh.istiod.clusters import cluster_named, clusters_of
+from kubectl_extsvc.mesh.istiod.clusters import Made, cluster_named, clusters_of
+from kubectl_extsvc.mesh.istiod.doubts import doubt_about, settled_tls
 from kubectl_extsvc.mesh.istiod.listeners import listeners_for, listeners_of
 from kubectl_extsvc.mesh.istiod.push_context import push_context
 from kubectl_extsvc.mesh.istiod.routes import table_named
@@ -47,25 +49,40 @@ def computed_route(snapshot: Snapshot, client: Client, request: OutboundRequest)
 
     RouteUnknown, with the reason, where something that was not read may decide.
     """
+    if not snapshot.mesh.installed:
+        return RouteUnknown("the cluster has no Istio")
     scope = sidecar_scope(push_context(snapshot), client)
+    route = route_by_objects(scope, request)
+    if isinstance(route, RouteUnknown):
+        return route
+    if doubt := doubt_about(scope, request, route):
+        return RouteUnknown(doubt)
+    return settled_tls(scope, route)
+
+
+def route_by_objects(scope: SidecarScope, request: OutboundRequest) -> Route | RouteUnknown:
+    """The way of a request as the objects that were read have it, whatever else there may be."""
     called = re.sub(r":[0-9]+$", "", request.host)
-    made: dict[str, Json | None] = {}
 
-    def endpoints_of(name: str) -> Json | None:
-        found = cluster_named(scope, name)
-        return found.assignment if found is not None else None
+    @cache
+    def made(name: str) -> Made | None:
+        return cluster_named(scope, name)
 
-    def cluster_of(name: str) -> Json | None:
-        found = cluster_named(scope, name)
+    def cluster(name: str) -> Json | None:
+        found = made(name)
         return found.cluster if found is not None else None
+
+    def endpoints(name: str) -> Json | None:
+        found = made(name)
+        return found.assignment if found is not None else None
 
     config = EnvoyConfig(
         listeners=listeners_for(scope, request.address, request.port),
         route_configs=OnDemand(lambda name: table_named(scope, name, called)),
-        clusters=OnDemand(cluster_of),
-        endpoints=OnDemand(endpoints_of),
+        clusters=OnDemand(cluster),
+        endpoints=OnDemand(endpoints),
         node=_node(scope),
-        envoy_version=_envoy_version(snapshot),
+        envoy_version=_envoy_version(scope.push.snapshot),
     )
     route = route_of(config, request)
     return replace(route, observed=False) if isinstance(route, Route) else route

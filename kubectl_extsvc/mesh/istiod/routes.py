@@ -194,7 +194,8 @@ def _domains(scope: SidecarScope, service: MeshService, known: Iterable[str]) ->
 def catch_all(scope: SidecarScope) -> Json:
     """What becomes of requests to hosts that the client does not know."""
     if scope.policy == REGISTRY_ONLY:
-        name, action = "block_all", {"direct_response": {"status": 502}}
+        name = "block_all"
+        action: Json = {"direct_response": {"status": 502}}
     else:
         name, cluster = "allow_any", PASSTHROUGH
         if scope.policy == DYNAMIC_DNS:

@@ -12,7 +12,7 @@ from kubectl_extsvc.mesh.hosts import covers
 from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.istiod.push_context import PushContext
 from kubectl_extsvc.mesh.istiod.services import MeshService, RegistryPort, merged
-from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService, overlap, seen_from
+from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService, first_of_each_host, overlap, seen_from
 from kubectl_extsvc.mesh.rule_lookup import Merged, look_up
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import RuleDecision
@@ -92,12 +92,7 @@ class EgressListener:
 
     @cached_property
     def virtual_service_of_host(self) -> Mapping[str, VirtualService]:
-        """Own host of a VirtualService, perhaps a wildcard → the first that has it."""
-        found: dict[str, VirtualService] = {}
-        for virtual_service in self.virtual_services:
-            for host in virtual_service.hosts:
-                found.setdefault(host, virtual_service)
-        return found
+        return first_of_each_host(self.virtual_services)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +109,11 @@ class SidecarScope:
         return str(self._outbound.get("mode") or (REGISTRY_ONLY if self._own_policy is not None else ALLOW_ANY))
 
     @property
+    def has_own_policy(self) -> bool:
+        """A Sidecar says what becomes of those, and meshConfig has no word in it."""
+        return self._own_policy is not None
+
+    @property
     def egress_proxy(self) -> Json | None:
         """A destination that takes them instead of PassthroughCluster."""
         found: Json | None = self._outbound.get("egressProxy") if self._own_policy is not None else None
@@ -121,7 +121,8 @@ class SidecarScope:
 
     @property
     def _own_policy(self) -> Json | None:
-        return (self.sidecar or {}).get("spec", {}).get("outboundTrafficPolicy")
+        found: Json | None = ((self.sidecar or {}).get("spec") or {}).get("outboundTrafficPolicy")
+        return found
 
     @property
     def _outbound(self) -> Json:
@@ -208,7 +209,7 @@ def sidecar_scope(push: PushContext, client: Client) -> SidecarScope:
 def _scope(push: PushContext, client: Client) -> SidecarScope:
     sidecar = _sidecar(push, client)
     egress = ((sidecar or {}).get("spec") or {}).get("egress") or ({"hosts": ["*/*"]},)
-    visible = [service for service in push.services if push.is_visible(service, client.namespace)]
+    visible = push.seen_from(client.namespace)
     virtual_services = seen_from(client.namespace, push.virtual_services)
     listeners = tuple(_egress_listener(entry, push, client, visible, virtual_services) for entry in egress)
     return SidecarScope(client, push, sidecar, listeners)
@@ -220,11 +221,8 @@ def _sidecar(push: PushContext, client: Client) -> Json | None:
         selector = ((sidecar.get("spec") or {}).get("workloadSelector") or {}).get("labels") or {}
         if sidecar["metadata"].get("namespace") == client.namespace and selector.items() <= client.labels.items():
             return sidecar
-    for sidecar in push.sidecars:
-        if sidecar["metadata"].get("namespace") == push.root_namespace:
-            if (sidecar.get("spec") or {}).get("workloadSelector") is None:
-                return sidecar
-    return None
+    of_root = (s for s in push.sidecars if s["metadata"].get("namespace") == push.root_namespace)
+    return next((s for s in of_root if (s.get("spec") or {}).get("workloadSelector") is None), None)
 
 
 def _egress_listener(
@@ -250,7 +248,7 @@ def _egress_listener(
         protocol=protocol,
         bind=bind,
         binds_to_port=entry.get("captureMode") == "NONE" or bind.startswith("unix://"),
-        services=tuple(_one_namespace_each(services, client.namespace)),
+        services=tuple(one_namespace_each(services, client.namespace)),
         virtual_services=tuple(vs for vs in virtual_services if everything or _imports_virtual_service(vs, imports)),
         client_namespace=client.namespace,
         cluster_domain=push.cluster_domain,
@@ -298,7 +296,7 @@ def _only_port(service: MeshService, number: int) -> MeshService:
     return replace(service, ports=tuple(port for port in service.ports if port.number == number))
 
 
-def _one_namespace_each(services: Iterable[MeshService], client_namespace: str) -> list[MeshService]:
+def one_namespace_each(services: Iterable[MeshService], client_namespace: str) -> list[MeshService]:
     """Of each host those of one namespace: the client's, else the one with a Service, else the oldest's."""
     found = list(services)
     chosen: dict[str, MeshService] = {}

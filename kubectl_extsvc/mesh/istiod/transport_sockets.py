@@ -6,11 +6,10 @@ Source: istio pilot/pkg/networking/core/cluster_tls.go, pilot/pkg/model/push_con
 
 from dataclasses import dataclass, replace
 
-from kubectl_extsvc.mesh.destination_rules import settings_of
 from kubectl_extsvc.mesh.istiod.endpoints import Endpoint
 from kubectl_extsvc.mesh.istiod.envoy_words import SDS, extension
 from kubectl_extsvc.mesh.istiod.services import MeshService, Resolution
-from kubectl_extsvc.mesh.rule_lookup import Merged
+from kubectl_extsvc.mesh.rule_lookup import Merged, settings_of
 from kubectl_extsvc.model.alias import TlsMode, TlsSettings
 from kubectl_extsvc.model.resources import Json
 

@@ -28,6 +28,7 @@ class VirtualService:
     delegates: bool
     """Another VirtualService has some of its routes, and those are not read."""
     cluster_domain: str
+    obj: Json
 
     def host_of(self, destination: Json) -> str:
         return resolve_host(destination.get("host", ""), self.ref.namespace, self.cluster_domain)
@@ -68,6 +69,7 @@ def read_virtual_services(objects: Iterable[Json], default: Sequence[str], clust
                 tcp=tuple(spec.get("tcp") or ()),
                 delegates=any(route.get("delegate") for route in spec.get("http") or ()),
                 cluster_domain=cluster_domain,
+                obj=obj,
             )
         )
     return found
@@ -75,7 +77,9 @@ def read_virtual_services(objects: Iterable[Json], default: Sequence[str], clust
 
 def seen_from(namespace: str, all_of_them: Iterable[VirtualService]) -> list[VirtualService]:
     """Those that clients of a namespace may see: private ones, those exported to just them, those for all."""
-    private, exported, public = [], [], []
+    private: list[VirtualService] = []
+    exported: list[VirtualService] = []
+    public: list[VirtualService] = []
     for virtual_service in all_of_them:
         if "*" in virtual_service.export_to:
             public.append(virtual_service)
@@ -89,6 +93,15 @@ def overlap(one: str, other: str) -> bool:
     if one.startswith("*") and other.startswith("*"):
         return one[1:].endswith(other[1:]) or other[1:].endswith(one[1:])
     return covers(one, other) if one.startswith("*") else covers(other, one)
+
+
+def first_of_each_host(virtual_services: Iterable[VirtualService]) -> dict[str, VirtualService]:
+    """Own host of a VirtualService, perhaps a wildcard → the first that has it."""
+    found: dict[str, VirtualService] = {}
+    for virtual_service in virtual_services:
+        for host in virtual_service.hosts:
+            found.setdefault(host, virtual_service)
+    return found
 
 
 def most_specific(host: str, of_host: Mapping[str, VirtualService]) -> VirtualService | None:
