@@ -158,20 +158,14 @@ def _name_known(answer: Answer) -> bool:
 
 def _name_words(observation: Observation, answer: Answer) -> str:
     """The whole name and, where the resolver was watched, how many names of the search list it took."""
-    way = observation.resolution
+    way = observation.short_resolution
     name, spent, tries = answer.transfer.connect_to or answer.transfer.host, answer.times.namelookup, ""
     if isinstance(way, Resolution) and way.found:
         name, spent = way.found, way.seconds or spent
-        tries = f", {ordinal(way.tries.index(way.found) + 1)} of {way.possible_tries} search tries"
+        tries = f", {way.place}"
     elif isinstance(way, Resolution) and way.hosts_file:
         tries = ", by the pod's /etc/hosts"
     return f"{name}{tries}, {_milliseconds(spent)}"
-
-
-def ordinal(number: int) -> str:
-    """1st, 2nd, 3rd, 4th, 11th, 21st."""
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
 
 
 def _dns_words(observation: Observation, answer: Answer, case: Case) -> str:
