@@ -142,7 +142,7 @@ def the_testbed() -> Iterator[Cluster]:
     env = environment(kubeconfig, settings["PATH"].partition(os.pathsep)[0])
     with (home / "e2e.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield Cluster(env, kubeconfig, home / "outside-pki", collector_seconds=30)
+        yield Cluster(env, kubeconfig, home / "outside-pki", collector_seconds=10)
 
 
 @contextlib.contextmanager
@@ -493,13 +493,26 @@ def foreign_namespaces(cluster: Cluster, kubectl: Run) -> frozenset[str]:
     return frozenset(namespaces - TESTED_NAMESPACES)
 
 
+@pytest.fixture(scope="session")
+def known() -> dict[str, set[Left]]:
+    """What the last test left in order, by module: the next of the module need not look again before it begins."""
+    return {}
+
+
 @pytest.fixture
-def nothing_left(cluster: Cluster, kubectl: Run, foreign_namespaces: frozenset[str]) -> Iterator[None]:
+def nothing_left(
+    request: pytest.FixtureRequest,
+    cluster: Cluster,
+    kubectl: Run,
+    foreign_namespaces: frozenset[str],
+    known: dict[str, set[Left]],
+) -> Iterator[None]:
     """Fails a test that left objects in the cluster, and removes them; also one that lost some.
 
     Garbage collection gets ten seconds.
     """
-    before = of_tests(present(cluster, kubectl), foreign_namespaces)
+    module = request.path.name
+    before = known.pop(module, None) or of_tests(present(cluster, kubectl), foreign_namespaces)
     yield
     end = time.monotonic() + 10
     while (after := of_tests(present(cluster, kubectl), foreign_namespaces)) != before and time.monotonic() < end:
@@ -512,3 +525,5 @@ def nothing_left(cluster: Cluster, kubectl: Run, foreign_namespaces: frozenset[s
     problems = [*(f"left: {one}" for one in left), *(f"lost: {one}" for one in lost)]
     if problems:
         pytest.fail("; ".join(problems))
+    known.clear()
+    known[module] = after

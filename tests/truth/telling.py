@@ -1,6 +1,7 @@
 """Worlds made on a cluster, all of a group at once: what verify says of them, what cures them, what istioctl says."""
 
 import json
+import shlex
 import subprocess
 import time
 from collections import defaultdict
@@ -14,7 +15,7 @@ import pytest
 from clusters import MADE_BY_TESTS, Cluster, Run, mesh_text, present, set_policy, until, write_mesh_text
 from truth.objects import Json
 from truth.pods import PODS
-from truth.world import Around, Found, World
+from truth.world import INFO, Around, Found, World
 
 AT_ONCE = 4
 ALIASES_OF_A_CALL = 12
@@ -24,10 +25,18 @@ SETTLING_SECONDS = 10.0
 CURING_SECONDS = 15.0
 """A push takes a moment, and DNS remembers for 5 s."""
 
+FIX = "kubectl extsvc fix"
+
+CURABLE = "services,endpointslices,endpoints,destinationrules,virtualservices,serviceentries"
+"""What a cure may change."""
+
 T = TypeVar("T")
 K = TypeVar("K")
 KEPT = ("exitCode", "status", "error", "remoteIP", "redirectURL", "accessLog", "body")
 """Of an answer, what a failed test shows."""
+
+Ref = tuple[str, str, str]
+"""Kind, namespace, name."""
 
 Call = tuple[str, tuple[str, ...]]
 """One verify for many worlds: namespace and flags."""
@@ -44,12 +53,19 @@ class Told:
     cure: str = ""
     cure_failed: str = ""
     """What the cure said, if it did not end well."""
+    touched: list[Ref] = field(default_factory=list)
+    """Of a world that nobody wanted cured: objects that the cures of others have changed."""
     istioctl: list[str] = field(default_factory=list)
     """CODE KIND/NAME of what istioctl analyze says of the world's objects."""
 
     @property
     def found(self) -> tuple[Found, ...]:
         return found_in(self.before)
+
+    @property
+    def alarms(self) -> list[str]:
+        """Codes of errors and warnings."""
+        return sorted({code for code, severity, _ in self.found if severity != INFO})
 
     @property
     def words(self) -> str:
@@ -122,6 +138,10 @@ class Teller:
             pytest.fail(told, pytrace=False)
         return told[world.id]
 
+    def told(self) -> dict[str, Told]:
+        """All that were seen."""
+        return {id: each for told in self._told.values() if isinstance(told, dict) for id, each in told.items()}
+
     # --- one group ---------------------------------------------------------------------------------------------------
 
     def _tell(self, around: Around, worlds: Sequence[World]) -> dict[str, Told]:
@@ -140,7 +160,7 @@ class Teller:
             if self.istioctl:
                 for id, said in self._analyze(worlds).items():
                     told[id].istioctl = said
-            self._cure([world for world in worlds if world.cure], told, pool)
+            self._cure(worlds, told, pool)
         return told
 
     def _make(self, around: Around, worlds: Sequence[World], pool: ThreadPoolExecutor) -> None:
@@ -210,13 +230,19 @@ class Teller:
         return {world.id: sorted({line for message in said for line in about(world, message)}) for world in worlds}
 
     def _cure(self, worlds: Sequence[World], told: Mapping[str, Told], pool: ThreadPoolExecutor) -> None:
-        sick = [world for world in worlds if world.is_broken and told[world.id].found]
+        sick = [world for world in worlds if world.cure and world.is_broken and told[world.id].found]
         for world in sick:
-            assert world.cure
             first = next(finding for alias in told[world.id].before for finding in alias["findings"])
-            told[world.id].cure = world.cure(first["cure"])
+            told[world.id].cure = cure_of(world, first)
+        kept = self._generations()
         for world, failed in zip(sick, pool.map(lambda world: self._sh(told[world.id].cure), sick), strict=True):
             told[world.id].cure_failed = failed
+        now = self._generations()
+        for world in worlds:
+            if world not in sick:
+                told[world.id].touched = sorted(
+                    ref for ref in refs_of(world) & kept.keys() if now.get(ref) != kept[ref]
+                )
         end, waiting = time.monotonic() + CURING_SECONDS, sick
         while waiting:
             for id, aliases in self._verify(waiting, pool).items():
@@ -229,9 +255,18 @@ class Teller:
     def _sh(self, command: str) -> str:
         """Carries a cure out, as a user pastes it. Gives what was said if it did not end well."""
         done = subprocess.run(
-            ["sh", "-c", command], env=self.cluster.env, capture_output=True, text=True, check=False, timeout=60
+            ["sh", "-c", command], env=self.cluster.env, capture_output=True, text=True, check=False, timeout=120
         )
-        return f"{command}\n{done.stdout}{done.stderr}" if done.returncode else ""
+        # fix ends with 1 where something else is still wrong, which is judged by what verify says then.
+        was_done = done.returncode == 0 or (done.returncode == 1 and FIX in command)
+        return "" if was_done else f"{command}\n{done.stdout}{done.stderr}"
+
+    def _generations(self) -> dict[Ref, str]:
+        """Object → all of it that a cure may change."""
+        row = "{.kind}|{.metadata.namespace}|{.metadata.name}|{.spec}{.endpoints}{.ports}{.subsets}{.metadata.labels}"
+        shown = self.kubectl("get", CURABLE, "-A", "-o", "jsonpath={range .items[*]}" + row + '{"\\n"}{end}').stdout
+        rows = (line.split("|", 3) for line in shown.splitlines())
+        return {(kind, namespace, name): rest for kind, namespace, name, rest in rows}
 
     def _restore_mesh(self, text: str) -> None:
         write_mesh_text(self.kubectl, text)
@@ -256,6 +291,14 @@ def unseen(name: str, namespace: str, why: str) -> Json:
     return {"name": name, "namespace": namespace, "findings": [finding], "sources": []}
 
 
+def cure_of(world: World, finding: Json) -> str:
+    """A command."""
+    if world.cure == "fix":
+        return shlex.join([*FIX.split(), world.names[0], finding["code"], "--yes", "-n", world.namespace, *world.flags])
+    assert world.cure
+    return world.cure(finding["cure"])
+
+
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     groups: dict[K, list[T]] = defaultdict(list)
     for item in items:
@@ -275,16 +318,24 @@ def around_pods(pods: Sequence[str]) -> list[Json]:
     ]
 
 
+def refs_of(world: World) -> set[Ref]:
+    written = {(obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in world.objects}
+    if not world.create:
+        return written
+    kinds = ("Service", "DestinationRule", "VirtualService", "ServiceEntry")
+    ours = {(kind, world.namespace, name) for kind in kinds for name in world.names}
+    return written | ours | {("EndpointSlice", world.namespace, f"{name}-ipv4") for name in world.names}
+
+
 def about(world: World, message: Json) -> Iterable[str]:
-    """CODE KIND/NAME, if a message of istioctl analyze is about an object of the world.
+    """CODE KIND/NAME, if a warning or an error of istioctl analyze is about an object of the world.
 
     Its origin is "KIND NAMESPACE/NAME".
     """
-    kind, _, ref = message.get("origin", "").partition(" ")
-    ours = {(obj["kind"], f"{obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}") for obj in world.objects}
-    made = {f"{world.namespace}/{name}" for name in world.names} if world.create else set()
-    if (kind, ref) in ours or ref in made:
-        yield f"{message['code']} {kind}/{ref.rpartition('/')[2]}"
+    kind, _, place = message.get("origin", "").partition(" ")
+    namespace, _, name = place.rpartition("/")
+    if message["level"] != "Info" and (kind, namespace, name) in refs_of(world):
+        yield f"{message['code']} {kind}/{name}"
 
 
 def readable_ca(certificate: str) -> list[Json]:

@@ -22,6 +22,7 @@ def holds(told: Teller, world: World) -> None:
     if world.is_broken and world.cure:
         assert seen.cure_failed == ""
         assert found_in(seen.after or ()) == world.left, seen.words
+    assert seen.touched == []
     if not world.is_broken:
         states = {stage["state"] for alias in seen.before for source in alias["sources"] for stage in source["stages"]}
         assert states <= QUIET, seen.words

@@ -1,8 +1,9 @@
 """What a world is: a few objects on a cluster, and the truth about them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 from truth.objects import ISTIO_MUTUAL, Json, destination_rule
 
@@ -54,8 +55,8 @@ class World:
     """Of verify: --from and others."""
     pods: tuple[str, ...] = ()
     """Names of the pods (pods.py) that it needs."""
-    cure: Callable[[str], str] | None = field(default=lambda cure: cure)
-    """What the user fills in or chooses in the first finding's cure; None: no change of objects cures it."""
+    cure: Callable[[str], str] | Literal["fix"] | None = "fix"
+    """Our own fix; or what the user makes of the first finding's cure; None: no change of objects cures it."""
     left: tuple[Found, ...] = ()
     """What is rightly said after the cure."""
     sandbox: bool = False

@@ -100,6 +100,13 @@ WORLDS = [
         destination_rule("two-rules-agree-b", fqdn("two-rules-agree"), DISABLE),
     ]),
     World("ours-addresses", "ours, of addresses", create=httpbin("ours-addresses"), sandbox=True),
+    World(
+        "ours-without-rule",
+        "ours has lost its DISABLE, and sidecars send plaintext all the same",
+        create=httpbin("ours-without-rule"),
+        broken_by=[("delete", "destinationrule", "ours-without-rule")],
+        sandbox=True,
+    ),
     World("ours-wikipedia", "ours, of addresses, for clients that speak TLS", create=wikipedia("ours-wikipedia"), sandbox=True),
     World("ours-origination", "ours, of addresses, with TLS by the sidecar", create=pay("ours-origination"), sandbox=True),
     World("originating", "TLS by the sidecar, the Host being the alias: the server does not mind", objects=[

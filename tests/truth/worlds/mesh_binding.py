@@ -219,14 +219,6 @@ WORLDS = [
         flags=(*from_pods("other"), PLAIN),
     ),
     World(
-        "drifted",
-        "ours has lost its DestinationRule, and works by luck",
-        (("XS0701", WARNING, alias("drifted")),),
-        create=httpbin("drifted"),
-        broken_by=[("delete", "destinationrule", "drifted")],
-        sandbox=True,
-    ),
-    World(
         "tcp-entry",
         "the target's own TCP ServiceEntry, without addresses, takes the port from all other hosts",
         (("XS0605", WARNING, entry("tcp-entry", "truth")),),
