@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint e2e bench walk testbed-up testbed-down lock clean
+.PHONY: help env demo test lint e2e truth docs bench walk testbed-up testbed-down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-19s %s\n", $$1, $$2 }'
@@ -40,7 +40,13 @@ lint: $(STAMP) ## style and types
 e2e: $(STAMP) testbed-up ## tests on the real cluster, which is built (once, some 20 minutes) and started if needed
 	$(BIN)/pytest -m testbed
 	@# In sandboxes, one for each core. The testbed's kubectl is there by now.
-	$(BIN)/pytest -n auto -m kubectl
+	$(BIN)/pytest -n auto --dist loadgroup -m kubectl
+
+truth: $(STAMP) testbed-up ## how much verify and istioctl analyze know of what is wrong, on the real cluster; writes docs/truth.md
+	$(BIN)/pytest tests/truth -m testbed --truth-page docs/truth.md
+
+docs: $(STAMP) ## docs/rules.md anew, from the rules
+	$(BIN)/python tests/pages.py
 
 bench: $(STAMP) testbed-up ## speed and memory, on the real cluster
 	@set -e; environment=$$($(TESTBED) up); eval "$$environment"; unset PYTHONDONTWRITEBYTECODE; \
