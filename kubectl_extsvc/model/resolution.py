@@ -72,9 +72,12 @@ class Resolution:
         return sum(max(a.seconds for a in self.attempts if a.name == name) for name in self.tries)
 
     @property
-    def possible_tries(self) -> int:
-        """How many names the search list makes of this one."""
-        return 1 if self.name.endswith(".") else len(self.search) + 1
+    def place(self) -> str:
+        """Which of the names that the search list makes was found: 2nd of 4 search tries. "" if none was."""
+        if not self.found:
+            return ""
+        possible = 1 if self.name.endswith(".") else len(self.search) + 1
+        return f"{ordinal(self.tries.index(self.found) + 1)} of {possible} search tries"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +86,9 @@ class ResolutionUnknown:
     """One line, with what would help."""
     unlock: str = ""
     """The right or the source that would help, in a few words."""
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

@@ -125,15 +125,20 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
     outcomes: tuple[Outcome, ...] = tuple(NoAnswer(transfer, "not asked") for transfer in transfers)
     stdin_ends = True
     unshown: list[Transfer] = []
+    # What the best tool lacks that might be there is the reason that counts.
+    first_unable: dict[str, NoAnswer] = {}
     open_runs = [Retry(LADDER[0], Form.PARALLEL, tuple(transfers))] if transfers else []
     for _ in range(MOST_RUNS):
         if not open_runs:
             break
         run = open_runs.pop()
-        outcomes = merged(outcomes, cannot_ask(run.tool, run.transfers))
+        unable = cannot_ask(run.tool, run.transfers)
+        outcomes = merged(outcomes, tuple(first_unable.setdefault(each.transfer.id, each) for each in unable))
         # Letters and digits that no server can guess mark our lines among what servers send.
         token = secrets.token_hex(8)
         retries: list[Retry] = []
+        if unable and (tool := next_tool(run.tool)) is not None:
+            retries.append(Retry(tool, Form.PARALLEL, tuple(each.transfer for each in unable)))
         for batch in batches(run.tool, run.transfers, limits, token, run.form, stdin_ends=stdin_ends):
             match await _run(cluster, source, batch):
                 case ExecResult(stdout=stdout, stderr=stderr, exit_code=exit_code):
@@ -151,8 +156,13 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
                 case ExecError() | ClusterError() as error:
                     outcomes = merged(outcomes, tuple(_unanswered(transfer, error) for transfer in batch.transfers))
         open_runs += _together(retries)
+    outcomes = merged(outcomes, tuple(each for each in first_unable.values() if _unknown(outcomes, each)))
     chains = await _refused_certificates(cluster, source, unshown, limits, stdin_ends=stdin_ends)
     return tuple(with_certificates(outcome, chains) for outcome in outcomes)
+
+
+def _unknown(outcomes: Sequence[Outcome], unable: NoAnswer) -> bool:
+    return any(isinstance(each, NoAnswer) and each.transfer.id == unable.transfer.id for each in outcomes)
 
 
 async def _refused_certificates(
@@ -178,9 +188,9 @@ def with_certificates(outcome: Outcome, chains: Mapping[str, tuple[Certificate, 
 
 def _together(retries: Iterable[Retry]) -> list[Retry]:
     """One retry for each tool and form: wget has a batch a transfer, and each wants its own."""
-    transfers: dict[tuple[Tool, Form], list[Transfer]] = {}
+    transfers: dict[tuple[Tool, Form], dict[Transfer, None]] = {}
     for retry in retries:
-        transfers.setdefault((retry.tool, retry.form), []).extend(retry.transfers)
+        transfers.setdefault((retry.tool, retry.form), {}).update(dict.fromkeys(retry.transfers))
     return [Retry(tool, form, tuple(wanted)) for (tool, form), wanted in transfers.items()]
 
 

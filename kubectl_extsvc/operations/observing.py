@@ -47,7 +47,9 @@ async def observe(
             source: tuple(t for question in questions if question.source == source for t in question.transfers)
             for source in found.sources
         }
-        replies = await ask_all(cluster, by_source, names_asked(aliases), Limits(wishes.timeout))
+        replies = await ask_all(
+            cluster, by_source, names_asked(aliases, snapshot.cluster_domain), Limits(wishes.timeout)
+        )
 
     async def read() -> None:
         nonlocal proxies

@@ -16,7 +16,7 @@ from kubectl_extsvc.probes.resolv_conf import ResolvConf, resolv_conf_of
 
 CONNECTING_SECONDS = 10.0
 """What an exec may take besides the command's own time."""
-GETENT_SECONDS = 10.0
+GETENT_SECONDS = 5.0
 GETENT_NAMES = 60
 """They stand in the URL of the exec, and gateways take 8 KiB of URL."""
 
@@ -70,7 +70,8 @@ async def _by_nslookup(
         # Without the search list, its way would be a guess.
         return {}
     stdin = nslookup.stdin_of(names, conf)
-    result = await _exec(cluster, source, nslookup.COMMAND, stdin, nslookup.SECONDS)
+    seconds = nslookup.seconds_of(names, conf)
+    result = await _exec(cluster, source, nslookup.command(names, conf), stdin, seconds)
     return nslookup.resolutions_in(names, conf, result.stdout, result.exit_code)
 
 

@@ -24,12 +24,13 @@ class Tool(StrEnum):
     CURL = "curl"
     PYTHON3 = "python3"
     WGET = "wget"
+    BASH = "bash"
 
 
-LADDER = (Tool.CURL, Tool.PYTHON3, Tool.WGET)
+LADDER = (Tool.CURL, Tool.PYTHON3, Tool.WGET, Tool.BASH)
 """Best first. python3 comes before wget: it answers a whole batch in one exec, and everything that curl does."""
 
-ANOTHER_SOURCE = "a source with curl, python3 or wget (--from, --probe-pods)"
+ANOTHER_SOURCE = "a source with curl, python3, wget or bash (--from, --probe-pods)"
 """What helps where the container has none of them."""
 
 

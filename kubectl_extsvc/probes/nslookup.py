@@ -14,9 +14,12 @@ from kubectl_extsvc.model.resolution import Attempt, Reply, Resolution
 from kubectl_extsvc.probes.resolv_conf import ResolvConf, canonical_address
 
 SECONDS = 4
-"""For all names. Alone, a silent name server holds nslookup for 10 s and more."""
-# A run of nslookup that is killed by itself would end xargs, and with it all names that are still to come.
-COMMAND = ("timeout", f"{SECONDS}", "xargs", "-n", "1", "-P", "16", "nslookup")
+"""For the first few names. Alone, a silent name server holds nslookup for 10 s and more."""
+MOST_SECONDS = 8
+"""For any number of them: what is not told by then is not known."""
+NAMES_A_SECOND = 50
+OUT_OF_TIME = (124, 143)
+"""Exit codes of timeout: of coreutils, and of busybox."""
 
 _CNAME = re.compile(r"(\S+)\tcanonical name = (\S+)")
 _NOT_FOUND = re.compile(r"\*\* server can't find (\S+): (\S+)")
@@ -24,6 +27,8 @@ _NO_ANSWER = re.compile(r"\*\*\* Can't find (\S+): No answer")
 _NAME = re.compile(r"Name:\t(\S+)")
 _ADDRESS = re.compile(r"Address(?: \d+)?: (\S+)")
 
+_SOME_FAILED = 123
+"""xargs(1): a run ended with an exit code of its own, as nslookup does for a name that is not there."""
 _MOST_CNAMES = 16
 _MOST_ADDRESSES = 64
 
@@ -38,36 +43,68 @@ class _Said:
     """NXDOMAIN, SERVFAIL, …; "" for no data."""
 
 
+def seconds_of(names: Sequence[str], conf: ResolvConf) -> int:
+    """The longest that the command takes."""
+    return min(SECONDS + len(_every(names, conf)) // NAMES_A_SECOND, MOST_SECONDS)
+
+
+def command(names: Sequence[str], conf: ResolvConf) -> tuple[str, ...]:
+    """argv. A run of nslookup that is killed by itself would end xargs, and with it all that are still to come."""
+    return ("timeout", f"{seconds_of(names, conf)}", "xargs", "-n", "1", "-P", "16", "nslookup")
+
+
 def stdin_of(names: Sequence[str], conf: ResolvConf) -> bytes:
     """What xargs reads: every name that a resolver might ask for."""
-    every = dict.fromkeys(one for name in names for one in conf.candidates(name))
-    return "".join(f"{name}.\n" for name in every).encode()
+    return "".join(f"{name}.\n" for name in _every(names, conf)).encode()
+
+
+def _every(names: Sequence[str], conf: ResolvConf) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one for name in names for one in conf.candidates(name)))
 
 
 def resolutions_in(
     names: Sequence[str], conf: ResolvConf, stdout: bytes, exit_code: int | None
 ) -> dict[str, Resolution]:
-    """Name → its way; {} if no nslookup that we know has spoken. exit_code is None if the stream was lost."""
+    """Name → its way; {} if no nslookup that we know has spoken. exit_code is None if the stream was lost.
+
+    A name without a word is absent if the time was up, since it may not have been asked; but where no name has got one,
+    the name servers are silent.
+    """
     text = stdout.decode("utf-8", "replace")
-    if not re.search(r"^(Server:|\*\* server can't find )", text, re.MULTILINE):
+    silent = exit_code in OUT_OF_TIME and not text.strip()
+    if not silent and not re.search(r"^(Server:|\*\* server can't find )", text, re.MULTILINE):
         return {}
     said = _said(text)
-    # The last exit codes are those of a run that was ended by its time, or of one that xargs saw killed.
-    cut = exit_code is None or exit_code in (124, 125, 137, 143)
+    whole = silent or exit_code in (0, _SOME_FAILED)
     found = {}
     for name in names:
-        attempts: list[Attempt] = []
         written = conf.addresses_of(name)
-        for candidate in () if written else conf.candidates(name):
-            attempts += _attempts(candidate, said, cut=cut)
-            if any(a.addresses or a.reply is Reply.SILENT for a in attempts[-2:]):
-                break
-        last = attempts[-1].name if attempts else ""
-        addresses = written or tuple(a for attempt in attempts if attempt.name == last for a in attempt.addresses)
-        found[name] = Resolution(
-            name, "nslookup", tuple(attempts), addresses, conf.name_servers, conf.search, conf.ndots, bool(written)
-        )
+        candidates = () if written else conf.candidates(name)
+        attempts = _way(candidates, said, silent=silent)
+        if whole or written or _told(attempts, said):
+            last = attempts[-1].name if attempts else ""
+            addresses = written or tuple(a for attempt in attempts if attempt.name == last for a in attempt.addresses)
+            found[name] = Resolution(
+                name, "nslookup", attempts, addresses, conf.name_servers, conf.search, conf.ndots, bool(written)
+            )
     return found
+
+
+def _way(candidates: Sequence[str], said: _Said, *, silent: bool) -> tuple[Attempt, ...]:
+    """The attempts up to the first that finds something, or that nobody answers."""
+    attempts: list[Attempt] = []
+    for candidate in candidates:
+        attempts += _attempts(candidate, said, silent=silent)
+        if silent or any(attempt.addresses for attempt in attempts[-2:]):
+            break
+    return tuple(attempts)
+
+
+def _told(attempts: Sequence[Attempt], said: _Said) -> bool:
+    """Whether a word was said about each name that counts."""
+    tried = dict.fromkeys(attempt.name for attempt in attempts)
+    known = said.cnames.keys() | said.addresses.keys() | said.failed.keys()
+    return all(_plain(name) in known for name in tried) and bool(tried)
 
 
 def _said(text: str) -> _Said:
@@ -90,7 +127,7 @@ def _said(text: str) -> _Said:
     return said
 
 
-def _attempts(name: str, said: _Said, *, cut: bool) -> tuple[Attempt, Attempt]:
+def _attempts(name: str, said: _Said, *, silent: bool) -> tuple[Attempt, Attempt]:
     """Of A and of AAAA."""
     plain = _plain(name)
     cnames = _chain(plain, said.cnames)
@@ -102,7 +139,7 @@ def _attempts(name: str, said: _Said, *, cut: bool) -> tuple[Attempt, Attempt]:
         reply = {"NXDOMAIN": Reply.NO_SUCH_NAME, "": Reply.NO_DATA}.get(word, Reply.FAILED)
     else:
         # busybox prints no word about a name that has no address; bind says so.
-        reply = Reply.NO_DATA if addresses or cnames or not cut else Reply.SILENT
+        reply = Reply.SILENT if silent else Reply.NO_DATA
     return (
         Attempt(name, "A", Reply.FOUND if four else reply, cnames, four),
         Attempt(name, "AAAA", Reply.FOUND if six else reply, cnames, six),

@@ -69,19 +69,19 @@ def transfers(
     return (*calls, *_to_addresses(alias, port, name, sni, addresses_cap))
 
 
-def called(alias: Alias) -> str:
-    """The alias as applications of other namespaces call it: only the pod's search list makes a whole name of it."""
+def short_name(alias: Alias) -> str:
+    """The alias as applications of other namespaces may call it: the pod's search list makes a whole name of it."""
     return f"{alias.name}.{alias.namespace}"
 
 
-def names_asked(aliases: Sequence[Alias]) -> tuple[str, ...]:
-    """Names to look up in a source: each alias as it is called, and its target.
+def names_asked(aliases: Sequence[Alias], cluster_domain: str) -> tuple[str, ...]:
+    """Names to look up in a source: of each alias the whole and the short one, and its target's.
 
-    The target twice: by itself, with a final dot, and as the pod's search list has it.
+    The target's twice: by itself, with a final dot, and as the pod's search list has it.
     """
     names: dict[str, None] = {}
     for alias in aliases:
-        names[called(alias)] = None
+        names |= {alias.fqdn(cluster_domain): None, short_name(alias): None}
         if is_host_name(alias.host):
             names |= {f"{alias.host}.": None, alias.host: None}
     return tuple(names)

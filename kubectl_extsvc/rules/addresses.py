@@ -139,9 +139,13 @@ def _found_first(namespace: str, observation: Observation | None, case: Case) ->
     """The Service that a pod's search list makes of the target: as its resolver says, else by the objects."""
     host, domain = case.alias.host, case.snapshot.cluster_domain
     way = observation.target_resolution if observation is not None else None
-    if isinstance(way, Resolution) and way.attempts:
+    if isinstance(way, Resolution) and way.found:
+        if way.found == host:
+            return None
+        # Istio's DNS capture answers such names too, with the target: what is no name of a Service proves nothing.
         key = service_of_fqdn(way.found, domain)
-        return FoundFirst(ObjectRef("Service", *key), way.addresses) if key is not None and way.found != host else None
+        if key is not None:
+            return FoundFirst(ObjectRef("Service", *key), way.addresses)
     if host.count(".") >= NDOTS or is_address(host):
         return None
     for suffix in (f"{namespace}.svc.{domain}", f"svc.{domain}", domain):

@@ -224,20 +224,24 @@ def dead_address(case: Case) -> Iterable[Finding]:
     alias = case.alias
     # Of these XS0208 and XS0213 say why.
     elsewhere = impossible_addresses(case).keys() | set().union(*(odd for _, odd in _beside_a_mirror(case)))
+    found: dict[tuple[str, tuple[str, ...]], list[tuple[int, str]]] = {}
     for port in alias.ports:
         dead, alive = dead_and_alive(case, port.number)
-        for address in dead:
-            if alive and address not in elsewhere:
-                yield say(
-                    "XS0204",
-                    Severity.ERROR,
-                    Stage.ENDPOINTS,
-                    alias.slices[0] if alias.slices else alias.service,
-                    f"{address} does not answer, {', '.join(alive)} does: calls fail in turn",
-                    evidence=[address_words(answer) for answer in dead[address]],
-                    cure=write_addresses(case, [each for each in addresses_of(alias) if each not in dead]),
-                    ports=(port.number,),
-                )
+        for address in dead.keys() - elsewhere if alive else ():
+            words = dict.fromkeys(address_words(answer) for answer in dead[address])
+            found.setdefault((address, tuple(alive)), []).extend((port.number, line) for line in words)
+    all_dead = {address for address, _ in found}
+    for (address, others), seen in sorted(found.items()):
+        yield say(
+            "XS0204",
+            Severity.ERROR,
+            Stage.ENDPOINTS,
+            alias.slices[0] if alias.slices else alias.service,
+            f"{address} does not answer, {', '.join(others)} does: calls fail in turn",
+            evidence=dict.fromkeys(line for _, line in seen),
+            cure=write_addresses(case, [each for each in addresses_of(alias) if each not in all_dead]),
+            ports=tuple(dict.fromkeys(number for number, _ in seen)),
+        )
 
 
 @rule(

@@ -101,12 +101,13 @@ def no_such_service(case: Case) -> Iterable[Finding]:
     domain, last = case.snapshot.cluster_domain, chain.services[-1]
     short = meant_in_cluster(chain.end, last.namespace)
     meant = short or service_of_fqdn(chain.end, domain)
-    if meant is None:
+    surely_short = chain.end.endswith(".svc")
+    if meant is None or (not asked and not surely_short and _entry_for(chain.end, case)):
         return
     namespace, name = meant
     is_there = find_service(namespace, name, case) is not None
     service = f"service/{name} in namespace {namespace}"
-    surely_short, severity = chain.end.endswith(".svc"), Severity.ERROR
+    severity = Severity.ERROR
     if short is not None and (is_there or surely_short):
         full = service_fqdn(name, namespace, domain)
         message = f'externalName is the short name "{chain.end}", which DNS does not make whole: {full} is meant'
@@ -114,7 +115,7 @@ def no_such_service(case: Case) -> Iterable[Finding]:
         if not is_there and services_are_known(namespace, case):
             message = f'externalName is the short name "{chain.end}", and there is no {service}'
             cure = _lead_to("HOST", last, case)
-        if not surely_short and (case.fresh or (not asked and _entry_for(chain.end, case))):
+        if not surely_short and case.fresh:
             return
         severity = Severity.ERROR if asked or surely_short else Severity.WARNING
     elif short is None and not is_there and services_are_known(namespace, case):

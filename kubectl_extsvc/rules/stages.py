@@ -9,7 +9,14 @@ from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.resolution import Resolution
 from kubectl_extsvc.model.route import Route, RouteUnknown
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.rules.translation import Failure, FailureKind, failure_of, led_elsewhere, only_name_is_wrong
+from kubectl_extsvc.rules.translation import (
+    Failure,
+    FailureKind,
+    answers_in_turn,
+    failure_of,
+    led_elsewhere,
+    only_name_is_wrong,
+)
 
 WAY = (Stage.NAME, Stage.DNS, Stage.ROUTE, Stage.ENDPOINTS, Stage.TLS, Stage.HTTP)
 """Stages in the order in which a request passes them: a proxy chooses the route before an endpoint."""
@@ -35,12 +42,16 @@ def stages_of(observation: Observation, case: Case) -> tuple[StageResult, ...]:
 def first_difference(reports: Iterable[SourceReport]) -> Stage | None:
     """Δ: the first stage, on the way of a request, at which two kinds of source differ; None if they agree.
 
-    Compared are the stages after translation, port by port, of sources whose call was served and observed.
+    Compared are the stages after translation, port by port, of sources whose call was served and observed. That a call
+    was given the dead address of several is chance, and no difference.
     """
+    reports = tuple(reports)
+    observations = [report.observation for report in reports]
     reaches: dict[int, dict[MeshMode, set[Stage | int | None]]] = {}
     for report in reports:
-        if _counts(report):
-            observation = report.observation
+        observation = report.observation
+        by_chance = _reach(report) is Stage.ENDPOINTS and answers_in_turn(observations, observation.port.number)
+        if _counts(report) and not by_chance:
             by_mode = reaches.setdefault(observation.port.number, {})
             by_mode.setdefault(observation.source.mode, set()).add(_reach(report))
     differing = [stage for by_mode in reaches.values() for stage in _differing(list(by_mode.values()))]
@@ -147,20 +158,14 @@ def _name_known(answer: Answer) -> bool:
 
 def _name_words(observation: Observation, answer: Answer) -> str:
     """The whole name and, where the resolver was watched, how many names of the search list it took."""
-    way = observation.resolution
+    way = observation.short_resolution
     name, spent, tries = answer.transfer.connect_to or answer.transfer.host, answer.times.namelookup, ""
     if isinstance(way, Resolution) and way.found:
         name, spent = way.found, way.seconds or spent
-        tries = f", {ordinal(way.tries.index(way.found) + 1)} of {way.possible_tries} search tries"
+        tries = f", {way.place}"
     elif isinstance(way, Resolution) and way.hosts_file:
         tries = ", by the pod's /etc/hosts"
     return f"{name}{tries}, {_milliseconds(spent)}"
-
-
-def ordinal(number: int) -> str:
-    """1st, 2nd, 3rd, 4th, 11th, 21st."""
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
 
 
 def _dns_words(observation: Observation, answer: Answer, case: Case) -> str:

@@ -168,6 +168,8 @@ def port_settings_without_tls(case: Case) -> Iterable[Finding]:
         Fact.PROXY,
         Fact.DESTINATION_RULES,
         Fact.PROBES,
+        Fact.SIDECARS,
+        Fact.MESH_CONFIG,
         Fact.SERVICES,
         Fact.SERVICE_ENTRIES,
         Fact.VIRTUAL_SERVICES,

@@ -6,6 +6,7 @@ raw codes.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -387,7 +388,7 @@ def _silent_behind_sidecar(answer: Answer, observation: Observation, case: Case)
     seen = _curl_words(answer)
     if answer.times.appconnect > 0:
         return Failure(FailureKind.NO_RESPONSE, seen)
-    if dead_for_plain(observation, case):
+    if dead_for_plain(observation, case) or answers_in_turn(case.observations, observation.port.number):
         return Failure(FailureKind.SILENT, seen)
     if (hanging := _hanging_tls(seen, observation, case)) is not None:
         return hanging
@@ -414,6 +415,17 @@ def plain_address_answers(case: Case, port: int) -> list[Answer]:
         if observation.source.mode is MeshMode.PLAIN and observation.port.number == port
         for answer in observation.answers(Purpose.ADDRESS)
     ]
+
+
+def answers_in_turn(observations: Iterable[Observation], port: int) -> bool:
+    """Do some addresses of a port accept plain sources, and others not? Which of them a call is given is chance."""
+    accepts = {
+        answer.exit_code not in (7, 28) or answer.connected
+        for observation in observations
+        if observation.source.mode is MeshMode.PLAIN and observation.port.number == port
+        for answer in observation.answers(Purpose.ADDRESS)
+    }
+    return len(accepts) == 2
 
 
 def _plain_sibling(observation: Observation, case: Case) -> Answer | None:

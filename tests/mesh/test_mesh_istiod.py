@@ -210,7 +210,7 @@ def test_a_virtual_service_that_delegates_is_not_followed() -> None:
 def test_a_name_that_was_not_resolved_may_lead_to_an_address_that_somebody_takes() -> None:
     port = {"number": 443, "name": "tcp", "protocol": "TCP"}
     entry = istio("ServiceEntry", hosts=["pay.example"], addresses=["203.0.113.20"], ports=[port])
-    tls = {"kind": RequestKind.TLS, "port": 443, "sni": "httpbin.org", "host": ""}
+    tls: dict[str, Any] = {"kind": RequestKind.TLS, "port": 443, "sni": "httpbin.org", "host": ""}
     assert way(seen(external(), entry), address=UNKNOWN_ADDRESS, **tls) == (
         "the address that the name leads to is not known, and pay.example takes TCP connections to its own addresses "
         "at port 443"

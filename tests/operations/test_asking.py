@@ -1,6 +1,8 @@
 """Questions by exec: how many execs, by which tool, and what is made of a missing answer."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 from worlds.fake_apiserver import status
 from worlds.fake_curl import Asked, Reply, curl, missing
@@ -8,7 +10,7 @@ from worlds.object_store import LOST, ObjectStore, Printed, Program
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.model.finding import Fact
-from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Transfer
+from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Transfer, Trust
 from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode, Source
@@ -19,6 +21,7 @@ WEB = Source("default", "web", "app", MeshMode.SIDECAR)
 CRON = Source("shop", "cron", "app", MeshMode.PLAIN)
 V4 = ("v4.channel.k8s.io",)
 LIMITS = Limits()
+CHAIN = Path(__file__).parents[1] / "worlds" / "chain.pem"
 
 
 def transfers(count: int) -> tuple[Transfer, ...]:
@@ -62,7 +65,8 @@ def python3(argv: list[str], stdin: bytes) -> Printed:
         return missing(argv[0])
     question = json.loads(stdin.splitlines()[1])
     fields = {"exit": 0, "error": "", "status": 204, "version": "1.1", "ip": "203.0.113.10", "port": 80,
-              "times": [0.1, 0.2, 0, 0.3, 0.4], "headers": [], "body": ""}  # fmt: skip
+              "times": [0.1, 0.2, 0, 0.3, 0.4], "headers": [], "body": "", "certs": [], "tls": "",
+              "alpn": "", "first": ""}  # fmt: skip
     lines = (f"{question['token']} {json.dumps({'place': n, **fields})}\n" for n in range(len(question["transfers"])))
     return "".join(lines).encode(), b"", 0
 
@@ -101,9 +105,54 @@ async def test_without_any_tool_the_reason_names_them_and_a_flag(store: ObjectSt
 
     outcomes = await ask(cluster, WEB, transfers(2), LIMITS)
 
-    said = "none of curl, python3, wget is in this container; choose another source with --from, or use --probe-pods"
-    unlock = "a source with curl, python3 or wget (--from, --probe-pods)"
+    said = (
+        "none of curl, python3, wget, bash is in this container; choose another source with --from, or use --probe-pods"
+    )
+    unlock = "a source with curl, python3, wget or bash (--from, --probe-pods)"
     assert outcomes == tuple(NoAnswer(transfer, said, unlock) for transfer in transfers(2))
+
+
+async def test_what_wget_cannot_ask_bash_does(store: ObjectStore, cluster: Cluster) -> None:
+    def image(argv: list[str], stdin: bytes) -> Printed:
+        if argv[:1] == ["timeout"] and "bash" in argv:
+            return b"connected 1.000000 1.002000\n220 mail.test ESMTP\r\n", b"", 0
+        return busybox(argv, stdin)
+
+    store.on_exec("default/web", {"app": image})
+    asked = (replace(transfers(1)[0], scheme=Scheme.TCP), replace(transfers(2)[1], scheme=Scheme.HTTPS, connect_to="a"))
+
+    bare, encrypted = await ask(cluster, WEB, asked, LIMITS)
+
+    assert isinstance(bare, Answer)
+    assert (bare.connected, bare.first_words) == (True, "220 mail.test ESMTP")
+    said = "wget cannot dial another host than the one in an https URL; use a source with curl or python3"
+    assert encrypted == NoAnswer(asked[1], said, "a source with curl or python3 (--from, --probe-pods)")
+
+
+async def test_a_certificate_that_was_refused_unseen_is_looked_at_in_one_more_exec(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    def answer(asked: Asked) -> Reply:
+        if "pinnedpubkey" in asked.options:
+            return Reply(0, 90, "SSL: public key does not match pinned public key", certs=shown)
+        if asked.url.startswith("https://a1"):
+            return Reply(0, 60, "SSL certificate problem: unable to get local issuer certificate", certs="")
+        return Reply(200, certs=shown)
+
+    shown = CHAIN.read_text()
+    store.on_exec("default/web", {"app": curl(answer)})
+    asked = tuple(replace(transfer, scheme=Scheme.HTTPS, port=443) for transfer in transfers(3))
+
+    outcomes = await ask(cluster, WEB, asked, LIMITS)
+
+    seen = [(o.exit_code, o.handshake) for o in outcomes if isinstance(o, Answer)]
+    chains = [(code, h.trust, [c.subject for c in h.certificates]) for code, h in seen if h is not None]
+    assert chains == [
+        (0, Trust.TRUSTED, ["CN = pay.test"]),
+        (60, Trust.UNTRUSTED, ["CN = pay.test"]),
+        (0, Trust.TRUSTED, ["CN = pay.test"]),
+    ]
+    assert commands(store) == ["curl", "curl"]
 
 
 async def test_a_server_that_cannot_end_stdin_gets_arguments(store: ObjectStore, cluster: Cluster) -> None:

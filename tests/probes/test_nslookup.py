@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_extsvc.model.resolution import Attempt, Reply, Resolution
-from kubectl_extsvc.probes.nslookup import resolutions_in, stdin_of
+from kubectl_extsvc.probes.nslookup import command, resolutions_in, seconds_of, stdin_of
 from kubectl_extsvc.probes.resolv_conf import ResolvConf
 
 CONF = ResolvConf(
@@ -151,10 +151,22 @@ def test_busyboxs_and_binds_words_mean_the_same(printed: str) -> None:
 
 
 @pytest.mark.parametrize("exit_code", [None, 124, 143])
-def test_a_name_without_a_word_is_silent_where_the_time_was_up(exit_code: int | None) -> None:
-    assert resolutions_in(("late.example.",), CONF, BIND.encode(), exit_code) == {
-        "late.example.": way("late.example.", pair("late.example", Reply.SILENT))
+def test_a_name_without_a_word_is_not_known_where_the_time_was_up(exit_code: int | None) -> None:
+    names = ("late.example.", "late.shop", "chain.example.", "pinned.shop")
+    assert resolutions_in(names, CONF, BIND.encode(), exit_code).keys() == {"chain.example.", "pinned.shop"}
+
+
+@pytest.mark.parametrize("exit_code", [124, 143])
+def test_name_servers_of_which_nobody_heard_a_word_in_time_are_silent(exit_code: int) -> None:
+    assert resolutions_in(("my-pay.shop",), CONF, b"", exit_code) == {
+        "my-pay.shop": way("my-pay.shop", pair("my-pay.shop.shop.svc.cluster.local", Reply.SILENT))
     }
+
+
+def test_many_names_have_more_time_but_not_any() -> None:
+    few, more, many = (tuple(f"n{number}." for number in range(count)) for count in (1, 100, 900))
+    assert command(few, CONF) == ("timeout", "4", "xargs", "-n", "1", "-P", "16", "nslookup")
+    assert [seconds_of(names, CONF) for names in (few, more, many)] == [4, 6, 8]
 
 
 @pytest.mark.parametrize("printed", ["", "xargs: nslookup: not found\n", "nslookup: applet not found\n"])

@@ -259,7 +259,7 @@ def test_insecure_takes_any_certificate(servers: Street, run: Run, curl: str) ->
     ],
     ids=ascii,
 )
-@pytest.mark.parametrize("tool", [Tool.CURL, Tool.PYTHON3, Tool.WGET])
+@pytest.mark.parametrize("tool", Tool)
 def test_what_could_change_the_question_is_refused(bad: dict[str, object], tool: Tool) -> None:
     values: dict[str, object] = {"host": "a.test", "port": 80, **bad}
     asked = Transfer("a", Purpose.ALIAS, Scheme.HTTP, **values)  # type: ignore[arg-type]
@@ -368,3 +368,37 @@ def test_a_bare_connection_hears_who_speaks_first_where_the_tool_can_listen(serv
     asked = (tcp("a", servers.talker), tcp("b", servers.silent), tcp("c", servers.http))
     outcomes = ask(run, sys.executable, Tool.PYTHON3, asked)
     assert [o.first_words for o in outcomes if isinstance(o, Answer)] == ["220 mail.test ESMTP", "", ""]
+
+
+def by_bash(run: Run, asked: tuple[Transfer, ...]) -> tuple[Outcome, ...]:
+    runs = batches(Tool.BASH, asked, Limits(1.0), TOKEN)
+    return tuple(outcome for one in runs for outcome in read_answers(one, *run(one, "")).outcomes)
+
+
+def test_bash_alone_connects_listens_and_speaks_plain_http(servers: Street, run: Run) -> None:
+    asked = {
+        transfer("ok", servers.http, want_body=True): (0, 200, "hello\n", ""),
+        transfer("chunked", servers.http, "/chunked", want_body=True): (0, 200, "four chunk", ""),
+        transfer("by another name", servers.http, host="a.test", connect_to=LOOPBACK): (0, 200, "", ""),
+        transfer("not http", servers.http, "/not-http"): (CurlExit.UNSUPPORTED_PROTOCOL, 0, "", ""),
+        transfer("no name", servers.http, host=UNRESOLVABLE): (CurlExit.RESOLVE_HOST, 0, "", ""),
+        transfer("refused", servers.refusing): (CurlExit.CONNECT, 0, "", ""),
+        transfer("closing", servers.closing): (CurlExit.EMPTY_REPLY, 0, "", ""),
+        tcp("talker", servers.talker): (0, 0, "", "220 mail.test ESMTP"),
+        tcp("waiting", servers.http): (0, 0, "", ""),
+        tcp("tcp refused", servers.refusing): (CurlExit.CONNECT, 0, "", ""),
+    }
+    answers = [outcome for outcome in by_bash(run, tuple(asked)) if isinstance(outcome, Answer)]
+    assert {a.transfer: (a.exit_code, a.status, a.body, a.first_words) for a in answers} == asked
+    assert [a.transfer.id for a in answers if not a.connected] == ["no name", "refused", "tcp refused"]
+
+
+def test_what_a_transfer_holds_is_never_read_as_a_script(servers: Street, run: Run) -> None:
+    asked = transfer("a", servers.http, "/echo?$(id)`id`", headers=(("X-A", "$(id); `id` \"'"),), want_body=True)
+    (answer,) = by_bash(run, (asked,))
+    assert isinstance(answer, Answer)
+    assert {"GET /echo?$(id)`id` HTTP/1.1", "X-A: $(id); `id` \"'"} <= set(answer.body.split("\n"))
+
+
+def test_bash_cannot_speak_tls(servers: Street) -> None:
+    assert batches(Tool.BASH, (https("a", servers.tls),), Limits(), TOKEN) == ()

@@ -150,10 +150,14 @@ def test_rule_without_its_facts_is_skipped_with_the_right_that_unlocks_it() -> N
         Skipped("XS0202", *slices),
         Skipped("XS0209", *slices),
         Skipped("XS0213", *slices),
+        Skipped("XS0308", *rules),
+        Skipped("XS0309", *rules),
         Skipped("XS0301", *rules),
         Skipped("XS0406", *rules),
         Skipped("XS0414", *rules),
         Skipped("XS0303", *rules),
+        Skipped("XS0605", *slices),
+        Skipped("XS0803", *rules),
     )
     assert judged.findings == ()
 
@@ -204,7 +208,9 @@ def test_unreadable_proxy_leaves_the_rules_that_can_do_with_the_objects() -> Non
     assert [(f.code, f.evidence[:2]) for f in judged.findings] == [
         ("XS0407", ("no DestinationRule covers my-pay.shop.svc.cluster.local", "computed; the proxy was not read"))
     ]
-    assert judged.skipped == (Skipped("XS0303", "forbidden", "get and create pods/exec"),)
+    assert judged.skipped == tuple(
+        Skipped(code, "forbidden", "get and create pods/exec") for code in ("XS0604", "XS0303")
+    )
 
 
 def say(code: str, severity: Severity, **fields: Any) -> Finding:

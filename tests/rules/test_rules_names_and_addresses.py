@@ -38,12 +38,14 @@ from worlds.rule_cases import FIRING, TWO
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, AppProtocol
 from kubectl_extsvc.model.finding import Finding, Severity
 from kubectl_extsvc.model.fix import Create
-from kubectl_extsvc.model.observation import Case
+from kubectl_extsvc.model.observation import Case, Stage, StageState
+from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.resolution import Reply, Resolution
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import EnvoyEndpoint, OutboundTls
 from kubectl_extsvc.rules import judge
 from kubectl_extsvc.rules.family import SHELF
+from kubectl_extsvc.rules.stages import first_difference, stages_of
 
 RESOLVED = {"api.pay.example": ("203.0.113.20",)}
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
@@ -409,6 +411,13 @@ def test_a_hijack_is_shown_by_the_pods_resolver_where_the_services_were_not_read
         assert said(hijack(service_entry("httpbin.org"), *calls, services=())) == expected
 
 
+def test_answers_of_istios_dns_capture_do_not_hide_a_hijack() -> None:
+    by_agent = tried("httpbin.org.shop.svc.cluster.local", Reply.FOUND, "240.240.0.9", cnames=("httpbin.org",))
+    calls = seen(by_envoy(503, 121), route=TAKEN, target=resolution_of(by_agent, name="httpbin.org"))
+    judged = hijack(service_entry("httpbin.org"), calls, seen(answer(status=200), source=CRON))
+    assert said(judged) == [("XS0207", ERROR)]
+
+
 # 0208: impossible addresses
 
 
@@ -680,6 +689,31 @@ def test_one_dead_address_of_two_is_judged_alike_whatever_address_the_calls_were
         resolved=RESOLVED,
     )
     assert said(judged) == [("XS0204", ERROR)]
+    reports = [SourceReport(each, stages_of(each, judged)) for each in judged.observations]
+    ends = {stage for report in reports if (stage := _failed_at(report)) is not None}
+    assert first_difference(reports) is None or ends - {Stage.ENDPOINTS}
+
+
+def _failed_at(report: SourceReport) -> Stage | None:
+    return next((each.stage for each in report.stages if each.state is StageState.FAILED), None)
+
+
+def test_one_dead_address_is_one_finding_for_all_ports_at_which_it_is_dead() -> None:
+    ports = (
+        HTTP,
+        replace(HTTP, name="http-alt", number=8080, target_port=8080),
+        replace(HTTP, name="alive", number=9090),
+    )
+    calls = [
+        seen(answer(status=200), address_answer("203.0.113.20"), address_answer("203.0.113.99", 0 if port.name == "alive" else 7),
+             source=CRON, port=port)
+        for port in ports
+    ]  # fmt: skip
+    names = [{"name": port.name, "port": port.number} for port in ports]
+    item = slice_of("203.0.113.20", "203.0.113.99") | {"ports": names}
+    judged = case(replace(TWO, ports=ports), *calls, endpoint_slices=(item,), resolved=RESOLVED, mesh=NO_ISTIO)
+    finding = only(judged)
+    assert (finding.code, finding.ports) == ("XS0204", (80, 8080))
 
 
 def test_two_dead_addresses_of_three_are_both_taken_out() -> None:

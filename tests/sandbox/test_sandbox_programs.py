@@ -119,7 +119,7 @@ async def test_the_products_lookup_reads_it_back(street: World) -> None:
 async def test_the_products_nslookup_reads_the_way_back(street: World) -> None:
     conf = resolv_conf_of((await street.run(*resolv_conf.COMMAND)).stdout)
     names = ("my-httpbin.default", "nope.example.", "en.wikipedia.org.")
-    said = await street.run(*nslookup.COMMAND, stdin=nslookup.stdin_of(names, conf))
+    said = await street.run(*nslookup.command(names, conf), stdin=nslookup.stdin_of(names, conf))
     ways = nslookup.resolutions_in(names, conf, said.stdout.encode(), said.exit_code)
     assert {name: (way.found, way.tries[:-1], way.cnames, way.addresses) for name, way in ways.items()} == {
         "my-httpbin.default": (

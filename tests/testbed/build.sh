@@ -7,29 +7,7 @@
 set -euo pipefail
 source "$(dirname "$0")/settings.sh"
 mode=${1:-build}
-stamps=$bin/.built
-mkdir -p "$stamps"
-export CGO_ENABLED=0 GOWORK=off
-
-digest() { # folder of a module, sources in it, flags...: of these and nothing else
-  (
-    cd "$here/$1"
-    find go.mod go.sum "$2" -name '*.go' -o -name 'go.*' | LC_ALL=C sort -u | xargs sha256sum
-    echo "${@:3}"
-  ) | sha256sum
-}
-build() { # programs, folder of a module, sources in it, flags and packages of go build...
-  local programs=$1 folder=$2 sources=$3 wanted program fresh=1; shift 3
-  wanted=$(digest "$folder" "$sources" "$@")
-  for program in $programs; do
-    [[ -x $bin/$program && -f $stamps/$program && $(<"$stamps/$program") = "$wanted" ]] || fresh=0
-  done
-  ((fresh)) && return
-  if [[ $mode = stale ]]; then printf '%s\n' $programs; return; fi
-  say "building ${programs// / and }"
-  (cd "$here/$folder" && nice go build -trimpath -buildvcs=false -o "$bin/" "$@")
-  for program in $programs; do echo "$wanted" >"$stamps/$program"; done
-}
+source "$here/go_programs.sh"
 
 package=k8s.io/component-base/version
 ldflags="-s -w -X $package.gitVersion=$kubernetes_version -X $package.gitMajor=1 -X $package.gitMinor=34"

@@ -41,6 +41,8 @@ from worlds.cases import (
     tls_error,
     tried,
 )
+from worlds.mesh_rule_cases import FIRING as MESH_FIRING
+from worlds.mesh_rule_cases import SILENT as MESH_SILENT
 
 from kubectl_extsvc.model.alias import AddressTarget, AliasPort, AppProtocol
 from kubectl_extsvc.model.observation import Case
@@ -690,3 +692,6 @@ SILENT: dict[str, Case] = {
     # Two certificates of one name, as of two servers behind it.
     "XS0701": _two_certificates(_shown("api.pay.example", "pay.example"), _shown("*.pay.example", "pay.example")),
 }
+
+FIRING |= MESH_FIRING
+SILENT |= MESH_SILENT

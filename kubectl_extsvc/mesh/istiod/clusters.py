@@ -4,18 +4,18 @@ Source: istio pilot/pkg/networking/core/cluster.go, cluster_builder.go, cluster_
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubectl_extsvc.mesh.envoy_dump import BLACK_HOLE, DYNAMIC_DNS, PASSTHROUGH
-from kubectl_extsvc.mesh.istiod.endpoints import Endpoint, endpoints_of, for_cluster, load_assignment
+from kubectl_extsvc.mesh.istiod.endpoints import Endpoint, accounts_of, endpoints_of, for_cluster, load_assignment
 from kubectl_extsvc.mesh.istiod.envoy_words import ADS, TYPE_PREFIX, config_path, extension
 from kubectl_extsvc.mesh.istiod.services import MeshService, RegistryPort, Resolution
 from kubectl_extsvc.mesh.istiod.sidecar_scope import DYNAMIC_DNS as DYNAMIC_DNS_POLICY
 from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope
-from kubectl_extsvc.mesh.istiod.transport_sockets import Peer, Transport, discovery_of, transport_of
+from kubectl_extsvc.mesh.istiod.transport_sockets import Peer, Transport, discovery_of, endpoint_tls_mode, transport_of
 from kubectl_extsvc.mesh.outbound_tls import HTTP_OPTIONS
 from kubectl_extsvc.mesh.rule_lookup import Merged, port_policy
-from kubectl_extsvc.model.alias import AppProtocol
+from kubectl_extsvc.model.alias import AppProtocol, TlsMode
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import RuleDecision
 
@@ -121,6 +121,7 @@ def _cluster(
         endpoints_of(scope.push, service, port) if discovery is Resolution.ORIGINAL_DST else endpoints,
         discovery is Resolution.ORIGINAL_DST,
         f"outbound_.{port.number}_.{subset_name}_.{service.host}",
+        accounts_of(scope.push, service.host, service.namespace),
         _speaks_http2(port.protocol),
     )
     auto_mtls = scope.push.mesh_config.get("enableAutoMtls", True)
@@ -138,6 +139,10 @@ def _cluster(
     }
     if discovery is Resolution.ORIGINAL_DST or service.dynamic:
         return Made(cluster)
+    mode = endpoint_tls_mode(rule, subset, port.number)
+    if mode:
+        # Only what a rule leaves to the endpoint is for the endpoint to say.
+        endpoints = tuple(replace(e, mesh_tls=mode == TlsMode.ISTIO_MUTUAL and e.mesh_tls) for e in endpoints)
     assignment = load_assignment(name, endpoints)
     return Made(cluster | ({"load_assignment": assignment} if discovery.by_name else {}), assignment)
 

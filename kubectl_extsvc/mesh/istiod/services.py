@@ -222,11 +222,11 @@ def _automatic(entry: Json, host: str, resolution: Resolution) -> tuple[str, ...
 def merged(first: MeshService, others: Iterable[MeshService]) -> tuple[RegistryPort, ...]:
     """Ports of a host in the order of age; of two with one number the older's counts (appendSidecarServices)."""
     ports = {port.number: port for port in first.ports}
-    if not first.kubernetes:
-        for other in others:
-            if not other.kubernetes and _can_merge(first, other):
-                for port in other.ports:
-                    ports.setdefault(port.number, port)
+    for other in others:
+        # A Service meets itself here where a Sidecar lets its ports in one by one.
+        if first.kubernetes == other.kubernetes and _can_merge(first, other):
+            for port in other.ports:
+                ports.setdefault(port.number, port)
     return tuple(ports.values()) if len(ports) > len(first.ports) else first.ports
 
 

@@ -41,6 +41,8 @@ class Peer:
     """It leads to where the application wants to go."""
     sni: str
     """Of the mesh's own TLS."""
+    accounts: tuple[str, ...] = ()
+    """Names that its servers may have."""
     speaks_http2: bool = False
 
 
@@ -68,6 +70,20 @@ def transport_of(peer: Peer, rule: Merged | None, policy: Json, *, auto_mtls: bo
     return Transport({"transport_socket_matches": [mesh, plain]})
 
 
+def endpoint_tls_mode(rule: Merged | None, subset: Json | None, port: int) -> str:
+    """The TLS mode of a rule, as far as the metadata of endpoints follow it; "" if it leaves it to them.
+
+    Here a port's settings without TLS do not hide the top level's (pilot/pkg/xds/endpoints/mtls_checker.go).
+    """
+    specs = [subset or {}, rule.policy_rule.spec if rule is not None else {}]
+    for policy in (spec.get("trafficPolicy") or {} for spec in specs):
+        settings = [s for s in policy.get("portLevelSettings") or () if (s.get("port") or {}).get("number") == port]
+        for tls in (*(s.get("tls") for s in settings), policy.get("tls")):
+            if tls is not None:
+                return str(tls.get("mode") or TlsMode.DISABLE)
+    return ""
+
+
 def _is_gap(rule: Merged | None) -> bool:
     """Whether a port-level policy without TLS took the place of a top level that turns auto-mTLS off."""
     top = ((rule.policy_rule.spec if rule is not None else {}).get("trafficPolicy") or {}).get("tls")
@@ -83,7 +99,7 @@ def _origination(peer: Peer, rule: Merged | None, tls: TlsSettings) -> Transport
         return Transport({}, auto_sni=not tls.sni, originates=True)
     names = tls.subject_alt_names
     if not names and not peer.service.kubernetes:
-        names = tuple((peer.service.obj.get("spec") or {}).get("subjectAltNames") or ())
+        names = peer.accounts
     return Transport(
         {"transport_socket": _socket(replace(tls, subject_alt_names=names), peer)},
         auto_sni=not tls.sni,
@@ -125,6 +141,7 @@ def _roots_name(tls: TlsSettings) -> str:
 
 
 def _mesh_socket(sni: str, peer: Peer, names: tuple[str, ...] = ()) -> Json:
+    names = names or peer.accounts
     matched = {"match_subject_alt_names": [{"exact": name} for name in names]} if names else {}
     common = {
         "tls_params": TLS_PARAMETERS,

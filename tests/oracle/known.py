@@ -1,0 +1,74 @@
+"""Where we knowingly say something else than pilot-oracle, and why. Each is as narrow as it can be."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubectl_extsvc.mesh.hosts import service_fqdn
+from kubectl_extsvc.model.resources import Json
+
+Differences = Mapping[str, tuple[Any, Any]]
+"""Field of the way → (istiod's, ours)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    name: str
+    reason: str
+    holds: Callable[[Json, Json, Differences], bool]
+    """Whether it is all that a world's call differs in."""
+
+
+def _objects(world: Json, kind: str) -> list[Json]:
+    return [obj for obj in (*world["kube"], *world["istio"]) if obj["kind"] == kind]
+
+
+def _turned_off(world: Json, _: Json, differences: Differences) -> bool:
+    """Only whether endpoints take the mesh's TLS, and what follows from that."""
+    modes = [(policy["spec"].get("mtls") or {}).get("mode") for policy in _objects(world, "PeerAuthentication")]
+    theirs, ours = differences.get("tls", ("", ""))
+    tls = {"tls", "endpoints", "sni", "subject_alt_names", "ca", "auto_sni", "auto_san_validation"}
+    return "DISABLE" in modes and theirs == "plaintext" and "ISTIO_MUTUAL" in str(ours) and differences.keys() <= tls
+
+
+def _names_of_two(world: Json) -> set[str]:
+    """FQDNs of ExternalName Services that are hosts of ServiceEntries, too."""
+    aliases = {
+        service_fqdn(service["metadata"]["name"], service["metadata"]["namespace"])
+        for service in _objects(world, "Service")
+        if service["spec"].get("type") == "ExternalName"
+    }
+    return aliases & {host for entry in _objects(world, "ServiceEntry") for host in entry["spec"]["hosts"]}
+
+
+def _of_two(world: Json, call: Json, differences: Differences) -> bool:
+    """The call is by a name of such an alias, and the virtual hosts differ but not their table."""
+    called = call.get("host", "").partition(":")[0].rstrip(".")
+    fqdns = {fqdn for fqdn in _names_of_two(world) if fqdn.startswith(called.partition(".")[0] + ".")}
+    return bool(fqdns) and "virtual_host" in differences and "listener" not in differences
+
+
+def _two_chains(world: Json, _: Json, differences: Differences) -> bool:
+    return differences.get("end", ("", ""))[0] == "multiple_filter_chains" and bool(_names_of_two(world))
+
+
+KNOWN = (
+    Known(
+        "PeerAuthentication DISABLE",
+        "PeerAuthentications are not read: nobody needs them to reach what is outside. Where one turns the mesh's TLS "
+        "off, we still say that pods of the mesh get it (BestEffortInferServiceMTLSMode in push_context.go).",
+        _turned_off,
+    ),
+    Known(
+        "alias and ServiceEntry of one name",
+        "A ServiceEntry bears the FQDN of an ExternalName Service, whose target is registered too. Which virtual host "
+        "gets the name is chance: istiod asks a map for its services (BuildSidecarVirtualHostWrapper in route.go).",
+        _of_two,
+    ),
+    Known(
+        "two filter chains for one SNI",
+        "As before, on a TLS port: both chains have the name, and Envoy refuses such a listener. What it then does "
+        "depends on what it had before; we take the first.",
+        _two_chains,
+    ),
+)
