@@ -6,7 +6,7 @@ Source: istio pilot/pkg/model/sidecar.go (getSidecarScope, matchingAliasService)
 from collections.abc import Iterable, Mapping
 
 from kubectl_extsvc.mesh.hosts import covers
-from kubectl_extsvc.mesh.registry import age
+from kubectl_extsvc.mesh.istiod.services import age
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import Source
