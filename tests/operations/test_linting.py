@@ -115,12 +115,7 @@ def test_endpoints_count_by_the_slices_that_are_mirrored_from_them() -> None:
     ("endpoints", "place"),
     [
         (SLICE.replace("  labels:\n    kubernetes.io/service-name: pay\n", ""), (15, 1)),
-        (
-            ENDPOINTS.replace(
-                "  name: pay\n", "  name: pay\n  labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}\n"
-            ),
-            (1, 1),
-        ),
+        (ENDPOINTS.replace("  name: pay\n", f"  name: pay\n{NOT_MIRRORED}"), (17, 12)),
     ],
 )
 def test_endpoints_that_nobody_reads_are_known_by_their_name(endpoints: str, place: tuple[int, int]) -> None:
