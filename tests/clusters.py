@@ -28,7 +28,8 @@ from kubectl_extsvc.sandbox.outside import pki
 from kubectl_extsvc.sandbox.running import Sandbox, running
 
 CHECKOUT = Path(__file__).parents[1]
-END_TO_END = (CHECKOUT / "tests" / "e2e", CHECKOUT / "tests" / "truth")
+TRUTH = CHECKOUT / "tests" / "truth"
+END_TO_END = (CHECKOUT / "tests" / "e2e", TRUTH)
 TESTBED = CHECKOUT / "tests" / "testbed" / "testbed"
 CURL_IMAGE = "curlimages/curl:testbed"
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -59,7 +60,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_end_to_end(item.path):
             # Of the test alone: the first one's fixtures may have to start the testbed.
-            item.add_marker(pytest.mark.timeout(300, func_only=True))
+            # In tests/truth the first of a group makes all of its worlds.
+            item.add_marker(pytest.mark.timeout(600 if TRUTH in item.path.parents else 300, func_only=True))
 
 
 @dataclass(frozen=True, slots=True)
