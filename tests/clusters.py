@@ -342,6 +342,23 @@ def sidecar_elsewhere(kubectl: Run) -> Iterator[str]:
         kubectl("delete", "namespace", namespace, "--ignore-not-found")
 
 
+@pytest.fixture
+def made(kubectl: Run) -> Iterator[Callable[..., None]]:
+    """Writes objects as kubectl create does, and removes them, in reverse, at the end."""
+    written: list[Json] = []
+
+    def make(*objects: Json) -> None:
+        if not objects:
+            return
+        written.extend(objects)
+        kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+    yield make
+    if written:
+        objects = {"apiVersion": "v1", "kind": "List", "items": written[::-1]}
+        kubectl("delete", "-f", "-", "--ignore-not-found", "--wait=false", stdin=json.dumps(objects))
+
+
 REFUSABLE: dict[str, dict[str, Any]] = {
     "serviceentries": {"kind": "ServiceEntry", "spec": {"hosts": ["probe.invalid"], "location": "MESH_EXTERNAL"}},
     "destinationrules": {"kind": "DestinationRule", "spec": {"host": "probe.invalid"}},
