@@ -11,7 +11,7 @@ SEED ?= 1
 COUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint e2e oracle oracle-program bench walk testbed-up testbed-down lock clean
+.PHONY: help env demo test lint e2e truth docs oracle oracle-program bench walk testbed-up testbed-down lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-19s %s\n", $$1, $$2 }'
@@ -44,7 +44,13 @@ lint: $(STAMP) ## style and types
 e2e: $(STAMP) testbed-up oracle-program ## tests on the real cluster, which is built (once, some 20 minutes) and started if needed
 	$(BIN)/pytest -m testbed
 	@# In sandboxes, one for each core. The testbed's kubectl is there by now.
-	$(BIN)/pytest -n auto -m kubectl
+	$(BIN)/pytest -n auto --dist loadgroup -m kubectl
+
+truth: $(STAMP) testbed-up ## how much verify and istioctl analyze know of what is wrong, on the real cluster; writes docs/truth.md
+	$(BIN)/pytest tests/truth -m testbed --truth-page docs/truth.md
+
+docs: $(STAMP) ## docs/rules.md anew, from the rules
+	$(BIN)/python tests/pages.py
 
 oracle: $(STAMP) ## random worlds through Istio's own code and through our laws (SEED=1 COUNT=1000); needs Go, once
 	@PYTHONPATH=tests $(BIN)/python -m oracle --seed $(SEED) --count $(COUNT)

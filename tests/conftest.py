@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["clusters"]
+
 ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 
 

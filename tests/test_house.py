@@ -115,7 +115,7 @@ def test_an_upward_import_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     "words",
     [["--help"], ["--version"], ["create", "--help"], ["verify", "--help"], ["version"], ["verify", "--bogus"],
-     ["__complete", "ver"], ["__complete", "verify", "--"]],
+     ["fix", "--help"], ["__complete", "ver"], ["__complete", "verify", "--"]],
     ids=" ".join,
 )  # fmt: skip
 def test_light_command_lines_load_nothing_heavy(words: list[str]) -> None:

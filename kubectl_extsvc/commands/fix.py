@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 Cure what verify finds: verify the alias, plan the change, show it, ask, make it, and verify again.
 
-Without CODE the first finding is cured whose cure is a change of objects; one finding a run. The result is judged by the
-same rules before anything is changed: a change that would leave the finding in place, or bring another error, is
+Without CODE the first finding is cured whose cure is a change of objects; one finding a run. The result is judged by
+the same rules before anything is changed: a change that would leave the finding in place, or bring another error, is
 refused. The server tries it in a dry run first, and each object is only changed if it is still the one that was judged.
 
 Objects that Argo CD, Flux, Helm or an operator keeps are never changed: the change is shown, to be made at its source.
@@ -170,6 +170,8 @@ def _nothing_to_do(report: "Report", args: Namespace, hints: "Sequence[Finding]"
     code = exit_code(report, args.fail_on, strict=args.strict)
     well = "is well" if code == ExitCode.DONE else "has no finding, and something could not be observed"
     say(f"alias {seen.alias.name} {well}: there is nothing to fix")
+    for note in report.notes if code != ExitCode.DONE else ():
+        say(note)
     for finding in hints:
         say(f"hint: {finding.code} {finding.message}; to change it: kubectl extsvc fix {seen.alias.name} {finding.code} "
             f"-n {seen.alias.namespace}")  # fmt: skip

@@ -24,6 +24,8 @@ class Fact(StrEnum):
 
     SERVICES = "services"
     ENDPOINT_SLICES = "endpointslices.discovery.k8s.io"
+    ENDPOINTS = "endpoints"
+    """The old kind, which only Kubernetes' mirror controller reads."""
     DESTINATION_RULES = "destinationrules.networking.istio.io"
     VIRTUAL_SERVICES = "virtualservices.networking.istio.io"
     SERVICE_ENTRIES = "serviceentries.networking.istio.io"

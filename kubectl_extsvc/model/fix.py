@@ -3,8 +3,12 @@
 import json
 import shlex
 from dataclasses import dataclass
+from typing import Any
 
 from kubectl_extsvc.model.resources import Json, ObjectRef
+
+HOST, ADDRESS = "HOST", "ADDRESS"
+"""Stand in a step for what only the user knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,31 @@ class Create:
 
 
 Step = MergePatch | JsonPatch | Label | RemoveAnnotation | Apply | Delete | Create
+
+
+def is_complete(step: Step) -> bool:
+    """No word in it is the user's to fill in."""
+    match step:
+        case Create(argv, complete):
+            return complete and not _has_placeholder(list(argv))
+        case MergePatch(_, patch):
+            return not _has_placeholder(patch)
+        case JsonPatch(_, operations):
+            return not _has_placeholder(operations)
+        case Apply(obj):
+            return not _has_placeholder(obj)
+        case _:
+            return True
+
+
+def _has_placeholder(value: Any) -> bool:
+    match value:
+        case dict():
+            return any(map(_has_placeholder, value.values()))
+        case list():
+            return any(map(_has_placeholder, value))
+        case _:
+            return value in (HOST, ADDRESS)
 
 
 def compact(value: object) -> str:

@@ -88,7 +88,11 @@ class Observation:
     computed: Route | RouteUnknown | None = None
     """What istiod makes of the objects for this source; None where there is no sidecar. Never sold as observed."""
     resolution: Resolution | ResolutionUnknown | None = None
-    """How the alias's name leads to addresses here; None: not asked."""
+    """How the alias's whole name, which the probes call, leads to addresses here; None: not asked."""
+    short_resolution: Resolution | ResolutionUnknown | None = None
+    """The same for NAME.NAMESPACE, as applications of other namespaces may call it."""
+    target_resolution: Resolution | ResolutionUnknown | None = None
+    """The same for the target's own name without a final dot, as a pod that calls it by itself would ask."""
 
     def outcome(self, purpose: Purpose) -> Outcome | None:
         """The first outcome of that purpose."""

@@ -116,6 +116,8 @@ class Answer:
     """Response headers, names in lower case, in order; cleaned. Empty if the tool cannot give them."""
     body: str = ""
     """At most the first 64 KiB, only if asked for."""
+    first_words: str = ""
+    """What the server said at once on a bare connection (SMTP, MySQL); "" if it waits, or the tool cannot listen."""
     handshake: Handshake | None = None
     """None: the client spoke no TLS, or nothing is known of it."""
 

@@ -41,6 +41,8 @@ class Report:
     aliases: tuple[AliasReport, ...]
     mesh: Mesh
     seconds: float
+    at: str = ""
+    """When it was made, RFC 3339, UTC; "" if that is not said."""
     unread: tuple[Unread, ...] = ()
     """Facts that could not be read, each with the right that unlocks it."""
     notes: tuple[str, ...] = ()

@@ -49,6 +49,8 @@ class Snapshot:
 
     services: tuple[Json, ...] = ()
     endpoint_slices: tuple[Json, ...] = ()
+    endpoints: tuple[Json, ...] = ()
+    """v1 Endpoints of Services that have no slice: why they were not mirrored."""
     destination_rules: tuple[Json, ...] = ()
     virtual_services: tuple[Json, ...] = ()
     service_entries: tuple[Json, ...] = ()

@@ -1,8 +1,8 @@
-"""Questions asked in application containers: one exec a source for all of them."""
+"""Questions asked in application containers: one exec a source for all transfers, and one look at all names."""
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -13,23 +13,18 @@ from kubectl_extsvc.errors import ClusterError, ExecError
 from kubectl_extsvc.model.alias import Alias, AliasPort
 from kubectl_extsvc.model.finding import Fact
 from kubectl_extsvc.model.observation import Contract
-from kubectl_extsvc.model.probe import NoAnswer, Outcome, Transfer
+from kubectl_extsvc.model.probe import Answer, Certificate, NoAnswer, Outcome, Transfer
+from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
 from kubectl_extsvc.model.snapshot import EXEC_VERBS, Unread
 from kubectl_extsvc.model.source import MeshMode, Source
+from kubectl_extsvc.operations.resolving import resolve_in_pod
 from kubectl_extsvc.probes.asking import batches, cannot_ask, read_answers
 from kubectl_extsvc.probes.batch import LADDER, Batch, Form, Limits, Retry, Tool, merged, next_tool
-from kubectl_extsvc.probes.lookup import (
-    getent_addresses,
-    getent_command,
-    is_missing,
-    python3_addresses,
-    python3_command,
-)
+from kubectl_extsvc.probes.curl_answers import shown_certificates
 
 EXECS_AT_ONCE = 16
 CONNECTING_SECONDS = 10.0
 """What an exec may take besides the command's own time."""
-LOOKUP_SECONDS = 10.0
 MOST_RUNS = 8
 """Of one source: the rungs of the ladder, and what an old curl needs to be asked again."""
 COMMAND_MISSING = 127
@@ -67,8 +62,10 @@ class Replies:
 
     outcomes: Mapping[tuple[str, str], Outcome] = field(default_factory=dict)
     """(source key, transfer id) → outcome."""
+    resolutions: Mapping[tuple[str, str], Resolution | ResolutionUnknown] = field(default_factory=dict)
+    """(source key, name) → its way there."""
     resolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Outside host → addresses, as a source resolves it."""
+    """Outside host → addresses, as the source resolves it that knows best."""
     unread: Mapping[str, Unread] = field(default_factory=dict)
 
     def to(self, question: Question) -> tuple[Outcome, ...]:
@@ -78,12 +75,11 @@ class Replies:
 
 
 async def ask_all(
-    cluster: Cluster, by_source: Mapping[Source, Sequence[Transfer]], hosts: Sequence[str], limits: Limits
+    cluster: Cluster, by_source: Mapping[Source, Sequence[Transfer]], names: Sequence[str], limits: Limits
 ) -> Replies:
-    """All transfers of all sources at once, and the hosts looked up from one of them."""
+    """All transfers and all names of all sources at once. Outside hosts are the names with a final dot."""
     outcomes: dict[tuple[str, str], Outcome] = {}
-    resolved: dict[str, tuple[str, ...]] = {}
-    unread: dict[str, Unread] = {}
+    resolutions: dict[tuple[str, str], Resolution | ResolutionUnknown] = {}
     at_once = anyio.CapacityLimiter(EXECS_AT_ONCE)
 
     async def ask_source(source: Source, transfers: Sequence[Transfer]) -> None:
@@ -92,41 +88,63 @@ async def ask_all(
                 outcomes[source.key, outcome.transfer.id] = outcome
 
     async def resolve(source: Source) -> None:
-        try:
-            resolved.update(await resolve_in_pod(cluster, source, hosts))
-        except (ExecError, ClusterError) as error:
-            forbidden = isinstance(error, ExecError) and error.forbidden
-            unlock = EXEC_VERBS if forbidden else "a source with getent or python3"
-            unread[Fact.RESOLUTION] = Unread(Fact.RESOLUTION, str(error), unlock)
+        async with at_once:
+            for name, way in (await resolve_in_pod(cluster, source, names)).items():
+                resolutions[source.key, name] = way
 
     async with anyio.create_task_group() as group:
         for source, transfers in by_source.items():
             group.start_soon(ask_source, source, transfers)
-        # A sidecar with DNS capture may answer with an address of its own: plain sources know better.
-        by_trust = sorted(by_source, key=lambda source: source.mode is not MeshMode.PLAIN)
-        if hosts and by_trust:
-            group.start_soon(resolve, by_trust[0])
-    return Replies(outcomes, resolved, unread)
+            group.start_soon(resolve, source)
+    resolved, unread = hosts_resolved(tuple(by_source), names, resolutions)
+    return Replies(outcomes, resolutions, resolved, unread)
+
+
+def hosts_resolved(
+    sources: Sequence[Source],
+    names: Sequence[str],
+    resolutions: Mapping[tuple[str, str], Resolution | ResolutionUnknown],
+) -> tuple[dict[str, tuple[str, ...]], dict[str, Unread]]:
+    """The addresses of each absolute name from the source that knows best, and what no source could tell."""
+    resolved: dict[str, tuple[str, ...]] = {}
+    unread: dict[str, Unread] = {}
+    # A sidecar with DNS capture may answer with an address of its own: plain sources know better.
+    by_trust = sorted(sources, key=lambda source: source.mode is not MeshMode.PLAIN)
+    for name in names:
+        ways = [resolutions[source.key, name] for source in by_trust] if name.endswith(".") else []
+        known = [way.addresses for way in ways if isinstance(way, Resolution)]
+        if known:
+            resolved[name.removesuffix(".")] = known[0]
+        elif ways and isinstance(ways[0], ResolutionUnknown):
+            unread[Fact.RESOLUTION] = Unread(Fact.RESOLUTION, ways[0].reason, ways[0].unlock)
+    return resolved, unread
 
 
 async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], limits: Limits) -> tuple[Outcome, ...]:
     """One outcome for each transfer. What cannot be asked is a NoAnswer with the reason; nothing is raised."""
     outcomes: tuple[Outcome, ...] = tuple(NoAnswer(transfer, "not asked") for transfer in transfers)
     stdin_ends = True
+    unshown: list[Transfer] = []
+    # What the best tool lacks that might be there is the reason that counts.
+    first_unable: dict[str, NoAnswer] = {}
     open_runs = [Retry(LADDER[0], Form.PARALLEL, tuple(transfers))] if transfers else []
     for _ in range(MOST_RUNS):
         if not open_runs:
             break
         run = open_runs.pop()
-        outcomes = merged(outcomes, cannot_ask(run.tool, run.transfers))
+        unable = cannot_ask(run.tool, run.transfers)
+        outcomes = merged(outcomes, tuple(first_unable.setdefault(each.transfer.id, each) for each in unable))
         # Letters and digits that no server can guess mark our lines among what servers send.
         token = secrets.token_hex(8)
         retries: list[Retry] = []
+        if unable and (tool := next_tool(run.tool)) is not None:
+            retries.append(Retry(tool, Form.PARALLEL, tuple(each.transfer for each in unable)))
         for batch in batches(run.tool, run.transfers, limits, token, run.form, stdin_ends=stdin_ends):
             match await _run(cluster, source, batch):
                 case ExecResult(stdout=stdout, stderr=stderr, exit_code=exit_code):
                     reading = read_answers(batch, stdout, stderr, exit_code)
                     outcomes = merged(outcomes, reading.outcomes)
+                    unshown += reading.unshown
                     if reading.retry is not None:
                         retries.append(reading.retry)
                 case StdinUnsupported() if stdin_ends:
@@ -138,14 +156,41 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
                 case ExecError() | ClusterError() as error:
                     outcomes = merged(outcomes, tuple(_unanswered(transfer, error) for transfer in batch.transfers))
         open_runs += _together(retries)
-    return outcomes
+    outcomes = merged(outcomes, tuple(each for each in first_unable.values() if _unknown(outcomes, each)))
+    chains = await _refused_certificates(cluster, source, unshown, limits, stdin_ends=stdin_ends)
+    return tuple(with_certificates(outcome, chains) for outcome in outcomes)
+
+
+def _unknown(outcomes: Sequence[Outcome], unable: NoAnswer) -> bool:
+    return any(isinstance(each, NoAnswer) and each.transfer.id == unable.transfer.id for each in outcomes)
+
+
+async def _refused_certificates(
+    cluster: Cluster, source: Source, transfers: Sequence[Transfer], limits: Limits, *, stdin_ends: bool
+) -> dict[str, tuple[Certificate, ...]]:
+    """Transfer id → what the server shows to somebody who takes anything; nothing is sent to it."""
+    chains: dict[str, tuple[Certificate, ...]] = {}
+    token = secrets.token_hex(8)
+    for batch in batches(Tool.CURL, transfers, limits, token, Form.HANDSHAKE, stdin_ends=stdin_ends):
+        result = await _run(cluster, source, batch)
+        if isinstance(result, ExecResult):
+            chains |= shown_certificates(batch, result.stdout)
+    return chains
+
+
+def with_certificates(outcome: Outcome, chains: Mapping[str, tuple[Certificate, ...]]) -> Outcome:
+    """The outcome, with the chain that another handshake showed."""
+    chain = chains.get(outcome.transfer.id)
+    if not chain or not isinstance(outcome, Answer) or outcome.handshake is None:
+        return outcome
+    return replace(outcome, handshake=replace(outcome.handshake, certificates=chain))
 
 
 def _together(retries: Iterable[Retry]) -> list[Retry]:
     """One retry for each tool and form: wget has a batch a transfer, and each wants its own."""
-    transfers: dict[tuple[Tool, Form], list[Transfer]] = {}
+    transfers: dict[tuple[Tool, Form], dict[Transfer, None]] = {}
     for retry in retries:
-        transfers.setdefault((retry.tool, retry.form), []).extend(retry.transfers)
+        transfers.setdefault((retry.tool, retry.form), {}).update(dict.fromkeys(retry.transfers))
     return [Retry(tool, form, tuple(wanted)) for (tool, form), wanted in transfers.items()]
 
 
@@ -170,27 +215,3 @@ def _unanswered(transfer: Transfer, error: ExecError | ClusterError) -> NoAnswer
     if isinstance(error, ExecError) and error.forbidden:
         return NoAnswer(transfer, f"{error} (needs get and create on pods/exec)", unlock=EXEC_VERBS)
     return NoAnswer(transfer, str(error))
-
-
-async def resolve_in_pod(cluster: Cluster, source: Source, hosts: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The addresses of each host as the pod's resolver gives them, () for a host that does not resolve.
-
-    Raises ExecError where the pod has neither getent nor python3, or no command may be run in it.
-    """
-    result = await _exec(cluster, source, getent_command(hosts))
-    if not is_missing(result.exit_code):
-        return getent_addresses(hosts, result.stdout.decode("utf-8", "replace"), result.exit_code)
-    result = await _exec(cluster, source, python3_command(hosts))
-    if is_missing(result.exit_code):
-        raise ExecError(f"pod/{source.pod} has neither getent nor python3", executable_missing=True)
-    return python3_addresses(hosts, result.stdout.decode("utf-8", "replace"))
-
-
-async def _exec(cluster: Cluster, source: Source, argv: Sequence[str]) -> ExecResult:
-    """The result of one exec. A missing executable is a result, with the shell's code for it."""
-    try:
-        return await cluster.exec(source.namespace, source.pod, source.container, argv, timeout=LOOKUP_SECONDS)
-    except ExecError as error:
-        if not error.executable_missing:
-            raise
-        return ExecResult(b"", b"", COMMAND_MISSING)

@@ -8,18 +8,14 @@ import anyio
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError, ClusterError, Refused, cause_of
 from kubectl_extsvc.mesh.aliases import find_alias
-from kubectl_extsvc.mesh.contracts import contract
-from kubectl_extsvc.mesh.destination_rules import decision_for
 from kubectl_extsvc.model.alias import Alias
-from kubectl_extsvc.model.finding import Finding, Judgement, Severity
+from kubectl_extsvc.model.finding import Finding, Severity
 from kubectl_extsvc.model.fix import Create
 from kubectl_extsvc.model.marks import field_manager
-from kubectl_extsvc.model.observation import Case, Observation
 from kubectl_extsvc.model.plan import Action, Change, Plan
 from kubectl_extsvc.model.report import AliasReport
 from kubectl_extsvc.model.resources import BY_KIND, Json, ObjectRef
 from kubectl_extsvc.model.snapshot import Snapshot
-from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.creating import Created, CreateWishes, carry_out, create, draft_of, try_plan
 from kubectl_extsvc.plans.fixes import (
     NOT_CHANGED,
@@ -31,7 +27,7 @@ from kubectl_extsvc.plans.fixes import (
     touched,
     with_edits,
 )
-from kubectl_extsvc.rules import judge
+from kubectl_extsvc.rules.unprobed import by_objects
 
 WishesOf = Callable[[Create], CreateWishes]
 """What a `kubectl extsvc create` line asks for."""
@@ -127,28 +123,6 @@ def objection(planned: PlannedFix, report: AliasReport, snapshot: Snapshot) -> s
 
 def _overlap(one: Finding, other: Finding) -> bool:
     return not one.ports or not other.ports or bool(set(one.ports) & set(other.ports))
-
-
-def by_objects(alias: Alias, snapshot: Snapshot, sources: Sequence[Source] = ()) -> Judgement:
-    """The verdict of the rules that need no probe, for these sources, or for imagined ones in the alias's namespace."""
-    seen = [
-        _unprobed(alias, snapshot, source, index)
-        for index in range(len(alias.ports))
-        for source in sources or imagined_sources(alias)
-    ]
-    return judge(Case(alias, snapshot, tuple(seen)))
-
-
-def imagined_sources(alias: Alias) -> tuple[Source, ...]:
-    """A client with sidecar and one without, of the alias's own namespace and without labels."""
-    return tuple(Source(alias.namespace, f"any-{mode}", "", mode) for mode in (MeshMode.SIDECAR, MeshMode.PLAIN))
-
-
-def _unprobed(alias: Alias, snapshot: Snapshot, source: Source, index: int) -> Observation:
-    port = alias.ports[index]
-    in_mesh = source.mode is MeshMode.SIDECAR
-    decision = decision_for(alias, port.number, source, snapshot) if in_mesh else None
-    return Observation(source, port, contract(alias, port, source, snapshot), decision=decision)
 
 
 async def try_fix(cluster: Cluster, planned: PlannedFix) -> tuple[Edit, ...]:

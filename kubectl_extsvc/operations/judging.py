@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.mesh.destination_rules import decision_for
@@ -20,6 +21,7 @@ from kubectl_extsvc.operations.proxies import Proxy, outbound_request, read_acce
 from kubectl_extsvc.operations.settling import is_young
 from kubectl_extsvc.operations.sourcing import HOW_TO_GET_SOURCES, Sources
 from kubectl_extsvc.probes.access_log import line_about
+from kubectl_extsvc.probes.questions import short_name
 from kubectl_extsvc.rules import judge
 from kubectl_extsvc.rules.stages import first_difference, stages_of
 from kubectl_extsvc.rules.tls_summary import tls_summary
@@ -54,6 +56,7 @@ async def report_on(
         aliases=reports,
         mesh=snapshot.mesh,
         seconds=0.0,
+        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         unread=(*snapshot.unread.values(), *((found.unread,) if found.unread else ())),
         notes=found.notes or (() if found.sources else (f"no pod to probe from; {HOW_TO_GET_SOURCES}",)),
         incomplete=wishes.probe and (not found.sources or gaps),
@@ -79,7 +82,18 @@ def _observation(
     outcomes = replies.to(question)
     if not probed:
         outcomes = tuple(NoAnswer(transfer, "not asked (--no-probe)") for transfer in question.transfers)
-    return Observation(source, question.port, question.contract, outcomes, route, decision)
+    alias = question.alias
+    return Observation(
+        source,
+        question.port,
+        question.contract,
+        outcomes,
+        route,
+        decision,
+        resolution=replies.resolutions.get((source.key, alias.fqdn(snapshot.cluster_domain))),
+        short_resolution=replies.resolutions.get((source.key, short_name(alias))),
+        target_resolution=replies.resolutions.get((source.key, alias.host)),
+    )
 
 
 async def _with_access_logs(

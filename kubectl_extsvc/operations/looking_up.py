@@ -6,9 +6,10 @@ from collections.abc import Callable
 import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
-from kubectl_extsvc.errors import ExecError, Refused
+from kubectl_extsvc.errors import Refused
+from kubectl_extsvc.model.resolution import Resolution
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.operations.asking import resolve_in_pod
+from kubectl_extsvc.operations.resolving import resolve_in_pod
 from kubectl_extsvc.operations.sourcing import SourceWishes, find_sources
 
 
@@ -17,14 +18,12 @@ async def look_up(cluster: Cluster, host: str, namespace: str, say: Callable[[st
     found = await find_sources(cluster, SourceWishes(), (namespace,), mesh=False)
     # A plain pod first: a sidecar with DNS capture may answer with an address of its own.
     for source in sorted(found.sources, key=lambda source: source.mode is not MeshMode.PLAIN):
-        try:
-            addresses = (await resolve_in_pod(cluster, source, (host,))).get(host, ())
-        except ExecError:
-            continue
-        if addresses:
-            say(f"{host} is {', '.join(addresses)} as pod/{source.pod} in namespace {source.namespace} sees it; "
+        absolute = f"{host.removesuffix('.')}."
+        way = (await resolve_in_pod(cluster, source, (absolute,)))[absolute]
+        if isinstance(way, Resolution) and way.addresses:
+            say(f"{host} is {', '.join(way.addresses)} as pod/{source.pod} in namespace {source.namespace} sees it; "
                 "addresses go stale, --external-name does not")  # fmt: skip
-            return addresses
+            return way.addresses
     addresses = await _locally(host)
     if not addresses:
         raise Refused(f"{host} resolves neither in the cluster nor here; nothing was changed")

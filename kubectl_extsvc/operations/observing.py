@@ -7,7 +7,7 @@ import anyio
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import UsageError
 from kubectl_extsvc.mesh.contracts import contract
-from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort
+from kubectl_extsvc.model.alias import Alias, AliasPort
 from kubectl_extsvc.model.report import Report
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import MeshMode, Source
@@ -16,7 +16,7 @@ from kubectl_extsvc.operations.proxies import Proxy, complete, outbound_request,
 from kubectl_extsvc.operations.reading import read_surroundings
 from kubectl_extsvc.operations.sourcing import Sources
 from kubectl_extsvc.probes.batch import Limits
-from kubectl_extsvc.probes.questions import transfers
+from kubectl_extsvc.probes.questions import names_asked, transfers
 
 LET_THE_PODS_WORK = 0.03
 """Seconds until all execs are under way; what they take then is time to load the judges in."""
@@ -47,7 +47,9 @@ async def observe(
             source: tuple(t for question in questions if question.source == source for t in question.transfers)
             for source in found.sources
         }
-        replies = await ask_all(cluster, by_source, _hosts_of_addresses(aliases), Limits(wishes.timeout))
+        replies = await ask_all(
+            cluster, by_source, names_asked(aliases, snapshot.cluster_domain), Limits(wishes.timeout)
+        )
 
     async def read() -> None:
         nonlocal proxies
@@ -89,9 +91,3 @@ def _question(alias: Alias, port: AliasPort, source: Source, snapshot: Snapshot,
         cluster_domain=snapshot.cluster_domain,
     )
     return Question(alias, port, source, spoken, asked)
-
-
-def _hosts_of_addresses(aliases: Sequence[Alias]) -> tuple[str, ...]:
-    """Hosts whose addresses were written down by hand, and may have moved."""
-    hosts = (alias.host for alias in aliases if isinstance(alias.target, AddressTarget) and alias.host)
-    return tuple(dict.fromkeys(hosts))

@@ -76,7 +76,7 @@ async def _look_until_settled(
 ) -> None:
     """Give each report to take: the first, and others as long as what is wrong may only be young."""
     namespace = None if wishes.all_namespaces else cluster.namespace
-    snapshot = await read_snapshot(cluster, namespace)
+    snapshot = await read_snapshot(cluster, namespace, everywhere=True)
     aliases = await _chosen(cluster, snapshot, namespace, wishes)
     namespaces = tuple(dict.fromkeys(alias.namespace for alias in aliases))
     async with AsyncExitStack() as stack:
@@ -111,7 +111,7 @@ async def _look_until_settled(
             if not found_now or lasting or wishes.asked.method not in SAFE_METHODS or not young:
                 return
             await anyio.sleep(LOOK_AGAIN_SECONDS)
-            snapshot = await read_snapshot(cluster, namespace, mesh=snapshot.mesh)
+            snapshot = await read_snapshot(cluster, namespace, mesh=snapshot.mesh, everywhere=True)
             aliases = await _chosen(cluster, snapshot, namespace, wishes)
 
 

@@ -9,8 +9,9 @@ import json
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort
 from kubectl_extsvc.model.finding import Finding, Skipped
 from kubectl_extsvc.model.observation import AccessLogLine, Contract, StageResult
-from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Transfer
+from kubectl_extsvc.model.probe import Answer, Handshake, NoAnswer, Outcome, Transfer
 from kubectl_extsvc.model.report import AliasReport, Report, SourceReport
+from kubectl_extsvc.model.resolution import Attempt, Resolution, ResolutionUnknown
 from kubectl_extsvc.model.resources import Json, ObjectRef
 from kubectl_extsvc.model.route import EnvoyEndpoint, Route, RouteUnknown, RuleDecision, TlsInEffect
 from kubectl_extsvc.model.snapshot import Mesh, Unread
@@ -36,6 +37,7 @@ def report_document(report: Report) -> Json:
         "kind": "Report",
         "incomplete": report.incomplete,
         "worstSeverity": report.worst(),
+        "at": report.at or None,
         "seconds": report.seconds,
         "summary": {
             "errors": numbers.errors,
@@ -77,7 +79,7 @@ def _alias_report(report: AliasReport) -> Json:
     return alias_document(report.alias, report.tls) | {
         "firstDifference": report.first_difference,
         "sources": [_source(source) for source in report.sources],
-        "findings": [_finding(finding) for finding in judgement.findings],
+        "findings": [finding_json(finding) for finding in judgement.findings],
         "passed": list(judgement.passed),
         "skipped": [_skipped(skipped) for skipped in judgement.skipped],
         "broken": [_skipped(broken) for broken in judgement.broken],
@@ -100,8 +102,12 @@ def _source(report: SourceReport) -> Json:
         "stages": [_stage(result) for result in report.stages],
         "route": _route(route) if isinstance(route, Route) else None,
         "routeUnknown": route.reason if isinstance(route, RouteUnknown) else None,
+        "computedRoute": _route(observation.computed) if isinstance(observation.computed, Route) else None,
         "decision": _decision(observation.decision) if observation.decision else None,
         "accessLog": _access_log(observation.access_log) if observation.access_log else None,
+        "resolution": _resolution(observation.resolution),
+        "shortResolution": _resolution(observation.short_resolution),
+        "targetResolution": _resolution(observation.target_resolution),
         "outcomes": [_outcome(outcome) for outcome in observation.outcomes],
     }
 
@@ -150,6 +156,7 @@ def _route(route: Route) -> Json:
         "destinationRule": _ref(route.rule) if route.rule else None,
         "requestHeadersAdded": list(route.request_headers_added),
         "responseHeadersChanged": list(route.response_headers_changed),
+        "observed": route.observed,
     }
 
 
@@ -237,10 +244,60 @@ def _answer(answer: Answer) -> Json:
         },
         "headers": [{"name": name, "value": value} for name, value in answer.headers],
         "body": answer.body or None,
+        "firstWords": answer.first_words or None,
+        "handshake": _handshake(answer.handshake) if answer.handshake else None,
     }
 
 
-def _finding(finding: Finding) -> Json:
+def _handshake(handshake: Handshake) -> Json:
+    return {
+        "sni": handshake.sni or None,
+        "trust": handshake.trust,
+        "version": handshake.version or None,
+        "alpn": handshake.alpn or None,
+        "certificates": [
+            {
+                "subject": certificate.subject,
+                "issuer": certificate.issuer,
+                "names": list(certificate.names),
+                "notBefore": certificate.not_before or None,
+                "notAfter": certificate.not_after or None,
+            }
+            for certificate in handshake.certificates
+        ],
+    }
+
+
+def _resolution(way: Resolution | ResolutionUnknown | None) -> Json | None:
+    """Either unknown is null, or it says why all else is."""
+    if way is None:
+        return None
+    known = way if isinstance(way, Resolution) else None
+    return {
+        "name": known.name if known else None,
+        "tool": known.tool if known else None,
+        "attempts": [_attempt(attempt) for attempt in known.attempts] if known else [],
+        "addresses": list(known.addresses) if known else [],
+        "nameServers": list(known.name_servers) if known else [],
+        "search": list(known.search) if known else [],
+        "ndots": known.ndots if known else None,
+        "hostsFile": known.hosts_file if known else False,
+        "unknown": way.reason if isinstance(way, ResolutionUnknown) else None,
+    }
+
+
+def _attempt(attempt: Attempt) -> Json:
+    return {
+        "name": attempt.name,
+        "record": attempt.record,
+        "reply": attempt.reply,
+        "cnames": list(attempt.cnames),
+        "addresses": list(attempt.addresses),
+        "seconds": round(attempt.seconds, 6) or None,
+    }
+
+
+def finding_json(finding: Finding) -> Json:
     return {
         "code": finding.code,
         "severity": finding.severity,

@@ -1,9 +1,22 @@
 """The drawing with all that is behind it: addresses, phases, the proxy's way, the deciding rule, headers."""
 
+from datetime import datetime
+
 from kubectl_extsvc.model.alias import AddressTarget, Alias
-from kubectl_extsvc.model.observation import AccessLogLine
-from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Times
+from kubectl_extsvc.model.observation import AccessLogLine, Observation
+from kubectl_extsvc.model.probe import (
+    Answer,
+    Certificate,
+    Handshake,
+    NoAnswer,
+    Outcome,
+    Purpose,
+    Scheme,
+    Times,
+    Trust,
+)
 from kubectl_extsvc.model.report import AliasReport, Report, SourceReport
+from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.route import EnvoyEndpoint, OutboundTls, Route, RouteUnknown, RuleDecision, TlsInEffect
 from kubectl_extsvc.output.report_text import alias_lines, footer_lines, joined, port_text, source_text
@@ -12,11 +25,13 @@ from kubectl_extsvc.output.style import Style
 
 
 def report_wide(report: Report, style: Style) -> str:
-    blocks = [[*alias_lines(alias, report.mesh, style), *_alias_details(alias, style)] for alias in report.aliases]
+    blocks = [
+        [*alias_lines(alias, report.mesh, style), *_alias_details(alias, report.at, style)] for alias in report.aliases
+    ]
     return joined([*blocks, footer_lines(report, style)])
 
 
-def _alias_details(report: AliasReport, style: Style) -> list[str]:
+def _alias_details(report: AliasReport, at: str, style: Style) -> list[str]:
     skipped = [Row("skipped", f"{rule.code} {rule.reason}") for rule in report.judgement.skipped]
     lines = lines_of([*_alias_rows(report.alias), *skipped], style)
     for source in report.sources:
@@ -24,7 +39,7 @@ def _alias_details(report: AliasReport, style: Style) -> list[str]:
         lines.append(
             f"  {spoken(f'{source_text(observation.source, report.alias)}, port {observation.port.number}', style)}"
         )
-        lines += lines_of(_source_rows(source, report.alias.namespace), style)
+        lines += lines_of(_source_rows(source, report.alias.namespace, at), style)
     return lines
 
 
@@ -37,29 +52,99 @@ def _alias_rows(alias: Alias) -> list[Row]:
     return rows
 
 
-def _source_rows(report: SourceReport, namespace: str) -> list[Row]:
+def _source_rows(report: SourceReport, namespace: str, at: str) -> list[Row]:
+    """How the name leads to an address, then each leg of the way, and last what became of headers."""
     observation = report.observation
-    contract = observation.contract
+    contract, route = observation.contract, observation.route
     speaks = f"{contract.scheme} to {contract.host}" if contract.served else "nothing; the port is not meant for it"
     rows = [Row("container", observation.source.container)]
     rows.append(Row("contract", f"speaks {speaks}" + (f" ({contract.why})" if contract.why else "")))
+    rows += _resolution_rows(observation)
+    if observation.outcomes:
+        rows.append(Row("leg", f"application → {'server' if route is None else 'Envoy'} (observed)"))
     for outcome in observation.outcomes:
-        rows += _outcome_rows(outcome)
-    match observation.route:
-        case Route() as route:
-            rows += _route_rows(route, namespace)
+        rows += _outcome_rows(outcome, at)
+    match route:
+        case Route():
+            rows += [Row("leg", f"Envoy → server ({_how_known(route)})"), *_route_rows(route, namespace)]
         case RouteUnknown(reason):
-            rows.append(Row("listener", f"unknown: {reason}"))
+            rows += [Row("leg", "Envoy → server (not observed)"), Row("listener", f"unknown: {reason}")]
         case None:
             pass
+    rows += _computed_rows(observation)
     if observation.decision:
         rows += _decision_rows(observation.decision, namespace)
     if observation.access_log:
-        rows.append(Row("accesslog", _access_log_text(observation.access_log)))
+        rows.append(Row("accesslog", f"{_access_log_text(observation.access_log)} (observed by Envoy)"))
     return rows + _header_rows(observation.route, observation.answer)
 
 
-def _outcome_rows(outcome: Outcome) -> list[Row]:
+def _how_known(route: Route) -> str:
+    return "configured: read from the proxy" if route.observed else "computed from the objects"
+
+
+def _computed_rows(observation: Observation) -> list[Row]:
+    """Where the proxy has another way than istiod makes of the objects, as they are now."""
+    route, computed = observation.route, observation.computed
+    if not isinstance(route, Route) or not isinstance(computed, Route) or not route.observed:
+        return []
+    same = (route.envoy_cluster, route.tls) == (computed.envoy_cluster, computed.tls)
+    words = f"{computed.envoy_cluster or 'none'} · {_tls_text(computed.tls)}"
+    return [Row("computed", "the same from the objects" if same else f"otherwise from the objects: {words}")]
+
+
+# --- names -------------------------------------------------------------------------------------------------------
+
+
+def _resolution_rows(observation: Observation) -> list[Row]:
+    """The pod's resolver, and the way of each name that was looked up."""
+    looked_up = (
+        ("name", observation.resolution),
+        ("short", observation.short_resolution),
+        ("target", observation.target_resolution),
+    )
+    known = [way for _, way in looked_up if isinstance(way, Resolution)]
+    rows = [Row("resolver", _resolver_text(known[0]))] if known else []
+    for label, way in looked_up:
+        match way:
+            case Resolution():
+                rows += [Row(label, _way_text(way)), *(Row("", f"  {_try_text(way, name)}") for name in way.tries)]
+            case ResolutionUnknown(reason=reason):
+                rows.append(Row(label, f"unknown: {reason}"))
+            case None:
+                pass
+    return rows
+
+
+def _resolver_text(way: Resolution) -> str:
+    if not way.name_servers:
+        return f"asked by {way.tool} (observed)"
+    parts = [f"nameserver {', '.join(way.name_servers)}", f"search {' '.join(way.search) or 'nothing'}"]
+    return " · ".join([*parts, f"ndots {way.ndots}", f"asked by {way.tool} (observed)"])
+
+
+def _way_text(way: Resolution) -> str:
+    leads = ", ".join(way.addresses) or "no address"
+    if way.hosts_file:
+        return f"{way.name} → {leads}, by the pod's /etc/hosts"
+    place = f", {way.place}" if way.found else ""
+    spent = f", {milliseconds(way.seconds)}" if way.seconds else ""
+    return f"{way.name} → {leads}{place}{spent}"
+
+
+def _try_text(way: Resolution, name: str) -> str:
+    """What the name servers said of one name of the search list."""
+    attempts = [attempt for attempt in way.attempts if attempt.name == name]
+    cnames = max((attempt.cnames for attempt in attempts), key=len, default=())
+    parts = [f"CNAME {' → '.join(cnames)}"] if cnames else []
+    parts += [f"{attempt.record} {', '.join(attempt.addresses) or attempt.reply}" for attempt in attempts]
+    return f"{name}  {' · '.join(parts)}"
+
+
+# --- calls -------------------------------------------------------------------------------------------------------
+
+
+def _outcome_rows(outcome: Outcome, at: str) -> list[Row]:
     transfer = outcome.transfer
     ask = f"connect {transfer.url}" if transfer.scheme is Scheme.TCP else f"{transfer.method} {transfer.url}"
     if transfer.connect_to or transfer.connect_port:
@@ -73,6 +158,7 @@ def _outcome_rows(outcome: Outcome) -> list[Row]:
             return [
                 Row(label, f"{about}{ask} → {_answer_text(outcome)}"),
                 Row("times" if label else "", _times_text(outcome.times)),
+                *_handshake_rows(outcome.handshake, label, at),
             ]
 
 
@@ -84,7 +170,39 @@ def _answer_text(answer: Answer) -> str:
         parts.append(f"exit {answer.exit_code}" + (f" {answer.error}" if answer.error else ""))
     if answer.remote_ip:
         parts.append(f"connected to {_endpoint_text(answer.remote_ip, answer.remote_port)}")
+    if answer.first_words:
+        parts.append(f"the server speaks first: {answer.first_words}")
     return ", ".join(parts) or "connected"
+
+
+def _handshake_rows(handshake: Handshake | None, label: str, at: str) -> list[Row]:
+    if handshake is None:
+        return []
+    parts = [f"SNI {handshake.sni}" if handshake.sni else "no SNI", handshake.version]
+    parts += [f"ALPN {handshake.alpn}" if handshake.alpn else "", _TRUST[handshake.trust]]
+    rows = [Row("handshake" if label else "", " · ".join(part for part in parts if part))]
+    for place, certificate in enumerate(handshake.certificates):
+        names = f" · names {', '.join(certificate.names)}" if certificate.names else ""
+        by = f"{certificate.subject or 'no subject'}, issued by {certificate.issuer}"
+        rows.append(Row("chain" if label and not place else "", f"{by}{names} · valid {_validity(certificate, at)}"))
+    return rows
+
+
+_TRUST = {
+    Trust.TRUSTED: "the pod's bundle trusts the chain",
+    Trust.UNTRUSTED: "the pod's bundle does NOT trust the chain",
+    Trust.NOT_CHECKED: "chain not checked",
+}
+
+
+def _validity(certificate: Certificate, at: str) -> str:
+    """Both days and, where the report says when it was made, how many whole days are left."""
+    span = f"{certificate.not_before[:10] or '?'} to {certificate.not_after[:10] or '?'}"
+    try:
+        left = (datetime.fromisoformat(certificate.not_after) - datetime.fromisoformat(at)).days
+    except ValueError:
+        return span
+    return f"{span} ({f'{left} days left' if left >= 0 else 'EXPIRED'})"
 
 
 def _times_text(times: Times) -> str:

@@ -7,7 +7,17 @@ from typing import Any
 from kubectl_extsvc.errors import Refused
 from kubectl_extsvc.mesh.mirroring import is_mirrored, metadata_of_mirrors, mirrored_slices
 from kubectl_extsvc.model.finding import Finding, Severity
-from kubectl_extsvc.model.fix import Apply, Create, Delete, JsonPatch, Label, MergePatch, RemoveAnnotation, Step
+from kubectl_extsvc.model.fix import (
+    Apply,
+    Create,
+    Delete,
+    JsonPatch,
+    Label,
+    MergePatch,
+    RemoveAnnotation,
+    Step,
+    is_complete,
+)
 from kubectl_extsvc.model.marks import alias_of, is_ours
 from kubectl_extsvc.model.patches import PatchError, difference, json_patch, merge_patch
 from kubectl_extsvc.model.plan import Action, Change, Plan
@@ -69,7 +79,7 @@ def choose(findings: Sequence[Finding], code: str = "") -> Choice | ForAPerson |
 
 def is_planned(finding: Finding) -> bool:
     """Its cure is changes with no word left for a person to fill in."""
-    return bool(finding.fix) and all(not isinstance(step, Create) or step.complete for step in finding.fix)
+    return bool(finding.fix) and all(map(is_complete, finding.fix))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +145,7 @@ def with_edits(snapshot: Snapshot, edits: Sequence[Edit]) -> Snapshot:
     """The snapshot as it would be read after the edits."""
     edits = (*edits, *(mirror for edit in edits for mirror in _mirrors(edit, snapshot)))
     changed: dict[str, Any] = {}
-    for kind, field in _FIELDS.items():
+    for kind, field in SNAPSHOT_FIELDS.items():
         of_kind = {edit.ref: edit.after for edit in edits if edit.ref.kind == kind}
         if of_kind:
             there: tuple[Json, ...] = getattr(snapshot, field)
@@ -148,7 +158,7 @@ def objects_in(snapshot: Snapshot) -> dict[ObjectRef, Json]:
     """All objects of a snapshot that a fix may change, with the kind that lists leave out."""
     return {
         _ref(kind, obj): {"apiVersion": BY_KIND[kind].api_version, "kind": kind, **obj}
-        for kind, field in _FIELDS.items()
+        for kind, field in SNAPSHOT_FIELDS.items()
         for obj in getattr(snapshot, field)
     }
 
@@ -172,9 +182,10 @@ def strangers(edits: Iterable[Edit], name: str, namespace: str) -> tuple[str, ..
     return tuple(lines)
 
 
-_FIELDS = {
+SNAPSHOT_FIELDS = {
     "Service": "services",
     "EndpointSlice": "endpoint_slices",
+    "Endpoints": "endpoints",
     "DestinationRule": "destination_rules",
     "VirtualService": "virtual_services",
     "ServiceEntry": "service_entries",

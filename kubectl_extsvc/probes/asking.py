@@ -8,7 +8,7 @@ while open_batches:
 from collections.abc import Sequence
 
 from kubectl_extsvc.model.probe import NoAnswer, Transfer
-from kubectl_extsvc.probes import curl, curl_answers, python3, wget
+from kubectl_extsvc.probes import bash, curl, curl_answers, python3, wget
 from kubectl_extsvc.probes.batch import Batch, Form, Limits, Reading, Tool
 
 
@@ -21,7 +21,7 @@ def batches(
     *,
     stdin_ends: bool = True,
 ) -> tuple[Batch, ...]:
-    """The runs that ask all transfers: one for curl and python3, one a transfer for wget. Raises UsageError.
+    """The runs that ask all transfers: one for curl and python3, one a transfer for wget and bash. Raises UsageError.
 
     Without stdin_ends (an API server that cannot close a command's stdin) curl gets its transfers as arguments, in as
     many runs as that takes; python3 reads two lines and needs no end.
@@ -37,13 +37,20 @@ def batches(
             return (python3.batch(transfers, limits, token),)
         case Tool.WGET:
             return wget.batches(transfers, limits, token, form)
+        case Tool.BASH:
+            return bash.batches(transfers, limits, token)
 
 
 def cannot_ask(tool: Tool, transfers: Sequence[Transfer]) -> tuple[NoAnswer, ...]:
     """Outcomes of the transfers that this tool is no help with."""
-    if tool is not Tool.WGET:
-        return ()
-    reasons = ((transfer, wget.cannot_ask(transfer)) for transfer in transfers)
+    match tool:
+        case Tool.CURL | Tool.PYTHON3:
+            return ()
+        case Tool.WGET:
+            cannot = wget.cannot_ask
+        case Tool.BASH:
+            cannot = bash.cannot_ask
+    reasons = ((transfer, cannot(transfer)) for transfer in transfers)
     return tuple(NoAnswer(transfer, reason, wget.BETTER_SOURCE) for transfer, reason in reasons if reason)
 
 
@@ -60,3 +67,5 @@ def read_answers(batch: Batch, stdout: bytes, stderr: bytes, exit_code: int | No
             return python3.read_answers(batch, stdout, stderr, exit_code)
         case Tool.WGET:
             return wget.read_answers(batch, stdout, stderr, exit_code)
+        case Tool.BASH:
+            return bash.read_answers(batch, stdout, stderr, exit_code)

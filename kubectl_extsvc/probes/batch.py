@@ -24,12 +24,13 @@ class Tool(StrEnum):
     CURL = "curl"
     PYTHON3 = "python3"
     WGET = "wget"
+    BASH = "bash"
 
 
-LADDER = (Tool.CURL, Tool.PYTHON3, Tool.WGET)
+LADDER = (Tool.CURL, Tool.PYTHON3, Tool.WGET, Tool.BASH)
 """Best first. python3 comes before wget: it answers a whole batch in one exec, and everything that curl does."""
 
-ANOTHER_SOURCE = "a source with curl, python3 or wget (--from, --probe-pods)"
+ANOTHER_SOURCE = "a source with curl, python3, wget or bash (--from, --probe-pods)"
 """What helps where the container has none of them."""
 
 
@@ -50,6 +51,8 @@ class Form(StrEnum):
     """The same one after the other; the only way to tell bodies on one stdout apart."""
     CLASSIC = "classic"
     """Any curl: one after the other, answers as fields, headers as they came. wget: busybox's."""
+    HANDSHAKE = "handshake"
+    """curl ≥ 7.88: TLS with whoever answers, and not a byte after it, to see the certificates that were refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class Reading:
     """One for each transfer of the batch, in its order."""
     retry: Retry | None = None
     """What is worth another exec; None if there is nothing more to learn."""
+    unshown: tuple[Transfer, ...] = ()
+    """Whose certificate was refused unseen; a handshake by itself would show it."""
 
 
 def next_tool(tool: Tool) -> Tool | None:

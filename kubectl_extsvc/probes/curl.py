@@ -36,6 +36,8 @@ _HOSTNAME = re.compile(r"[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*\.?")
 # Control characters, and lone surrogates, which have no bytes.
 _UNUSABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
+_AT_ONCE = (Form.PARALLEL, Form.HANDSHAKE)
+
 # Fields of the classic form, in order; known to every curl since 7.50 (http_version).
 CLASSIC_FIELDS = (
     "http_code",
@@ -102,7 +104,7 @@ def _possible(form: Form, transfers: Iterable[Transfer]) -> Form:
 def _batch(
     transfers: Sequence[Transfer], argv: tuple[str, ...], stdin: bytes, limits: Limits, token: str, form: Form
 ) -> Batch:
-    at_once = limits.parallel if form is Form.PARALLEL else 1
+    at_once = limits.parallel if form in _AT_ONCE else 1
     seconds = ceil(len(transfers) / at_once) * limits.probe_timeout
     return Batch(Tool.CURL, tuple(transfers), argv, stdin, token, seconds, form)
 
@@ -111,7 +113,7 @@ def _command(form: Form, limits: Limits) -> tuple[str, ...]:
     # -q only counts as the first argument: no .curlrc. -sS: no meter, but errors on stderr.
     # --no-progress-meter: curl 7.88 shows the meter of parallel transfers in spite of -s.
     parallel = ("--parallel", "--parallel-immediate", "--parallel-max", f"{limits.parallel}", "--no-progress-meter")
-    return ("curl", "-q", "-sS", *(parallel if form is Form.PARALLEL else ()))
+    return ("curl", "-q", "-sS", *(parallel if form in _AT_ONCE else ()))
 
 
 def _mark(token: str, place: int) -> str:
@@ -137,6 +139,9 @@ def _options(transfer: Transfer, limits: Limits, mark: str, form: Form) -> list[
         options.append(("connect-to", _connect_to(transfer)))
     if transfer.scheme is Scheme.TCP:
         return [*options, ("output", "/dev/null"), ("cert", "/dev/null"), ("ciphers", "none-at-all")]
+    if form is Form.HANDSHAKE:
+        # No key has this hash: the connection ends after the handshake (exit code 90), and before the request.
+        return [*options, ("output", "/dev/null"), ("insecure", None), ("pinnedpubkey", f"sha256//{'A' * 43}=")]
     if form is Form.CLASSIC:
         options.append(("dump-header", "-"))
     if transfer.want_body and transfer.method != "HEAD":
@@ -190,9 +195,16 @@ def checked_host(host: str) -> str:
             return f"[{ip_address(host)}]" if "%" not in host else _refuse("host", host)
         except ValueError:
             _refuse("host", host)
-    if len(host) > 254 or not _HOSTNAME.fullmatch(host) or host.startswith("-"):
-        _refuse("host", host)
-    return host
+    return host if _is_host(host) else _refuse("host", host)
+
+
+def is_host_name(host: str) -> bool:
+    """Whether a resolver can be asked for it: a name, and no address."""
+    return _is_host(host) and not host.replace(".", "").isdigit()
+
+
+def _is_host(host: str) -> bool:
+    return len(host) <= 254 and _HOSTNAME.fullmatch(host) is not None and not host.startswith("-")
 
 
 def checked_port(port: int) -> int:

@@ -7,10 +7,22 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+from kubectl_extsvc.mesh.hosts import is_address
 from kubectl_extsvc.model.hostile_text import clean, one_line
-from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Scheme, Times, Transfer
+from kubectl_extsvc.model.probe import (
+    Answer,
+    Certificate,
+    Handshake,
+    NoAnswer,
+    Outcome,
+    Scheme,
+    Times,
+    Transfer,
+    Trust,
+)
 from kubectl_extsvc.probes.batch import (
     BODY_LIMIT_BYTES,
     HEADER_VALUE_LIMIT,
@@ -25,6 +37,7 @@ from kubectl_extsvc.probes.batch import (
     missing_tool,
     why_no_answer,
 )
+from kubectl_extsvc.probes.certificates import certificates_in_pem
 from kubectl_extsvc.probes.curl import CLASSIC_FIELDS, version_of
 from kubectl_extsvc.probes.curl_exit import AFTER_CONNECTING, CurlExit, meaning
 
@@ -55,6 +68,7 @@ def read_answers(batch: Batch, stdout: bytes, stderr: bytes, exit_code: int | No
     silence = why_no_answer(batch.tool, _without_marks(batch.token, stderr), exit_code)
     outcomes: list[Outcome] = []
     again: list[Transfer] = []
+    unshown: list[Transfer] = []
     spoken = _spoken(batch.token, records, stderr)
     for place, transfer in enumerate(batch.transfers):
         record = records.get(place)
@@ -67,7 +81,36 @@ def read_answers(batch: Batch, stdout: bytes, stderr: bytes, exit_code: int | No
         outcomes.append(answer or NoAnswer(transfer, silence))
         if open_:
             again.append(transfer)
-    return Reading(tuple(outcomes), Retry(Tool.CURL, Form.CLASSIC, tuple(again)) if again else None)
+        elif record is not None and answer is not None and _hides_certificates(record, answer):
+            unshown.append(transfer)
+    retry = Retry(Tool.CURL, Form.CLASSIC, tuple(again)) if again else None
+    return Reading(tuple(outcomes), retry, tuple(unshown))
+
+
+def shown_certificates(batch: Batch, stdout: bytes) -> dict[str, tuple[Certificate, ...]]:
+    """Transfer id → the chain, of a batch in the form of a handshake."""
+    records = _records(batch.token, stdout)
+    chains = {
+        transfer.id: _certificates(_object(records[place].parts.get(b"j", b"")))
+        for place, transfer in enumerate(batch.transfers)
+        if place in records
+    }
+    return {id: chain for id, chain in chains.items() if chain}
+
+
+def _hides_certificates(record: _Record, answer: Answer) -> bool:
+    """Whether this curl could show the certificate that it refused, if it did not refuse it.
+
+    7.88 and later have certs in their JSON; built with OpenSSL they are filled after the handshake only, which a chain
+    that is not trusted ends (lib/vtls/openssl.c).
+    """
+    refused = answer.exit_code == CurlExit.PEER_CERTIFICATE
+    known = answer.handshake is not None and answer.handshake.certificates
+    return refused and not known and "certs" in _object(record.parts.get(b"j", b""))
+
+
+def _certificates(fields: Mapping[str, Any]) -> tuple[Certificate, ...]:
+    return certificates_in_pem(_text(fields.get("certs")))
 
 
 def _another_run_helps(form: Form, records: Mapping[int, _Record], stderr: bytes, exit_code: int | None) -> bool:
@@ -153,6 +196,7 @@ def _json_answer(transfer: Transfer, record: _Record) -> Answer | None:
         ),
         headers=headers_of(_json_header_pairs(record.parts.get(b"h", b""))),
         body=record.before,
+        certificates=_certificates(fields),
     )
 
 
@@ -287,7 +331,16 @@ def answer_of(
     times: Times,
     headers: tuple[tuple[str, str], ...],
     body: bytes,
+    certificates: tuple[Certificate, ...] = (),
+    tls_version: str = "",
+    alpn: str = "",
+    first_words: str = "",
+    checks: bool = True,
 ) -> Answer | None:
+    """An answer, with what one tool or another gets wrong put right; None if the tool learnt nothing.
+
+    checks: the tool checks certificates, if it is not told not to.
+    """
     if not status and (
         exit_code in (CurlExit.FAILED_INIT, CurlExit.NOT_BUILT_IN)
         or (exit_code == CurlExit.UNSUPPORTED_PROTOCOL and "HTTP/0.9" not in error)
@@ -311,7 +364,7 @@ def answer_of(
         exit_code, error = 0, ""
     if exit_code and (not error or exit_code == CurlExit.OUT_OF_MEMORY):
         error = meaning(exit_code)
-    return Answer(
+    answer = Answer(
         transfer,
         exit_code=int(exit_code),
         error=one_line(error) if exit_code else "",
@@ -322,7 +375,34 @@ def answer_of(
         times=times,
         headers=headers,
         body=clean(body[:BODY_LIMIT_BYTES].decode("utf-8", "replace"), BODY_LIMIT_BYTES),
+        first_words=one_line(first_words, 200) if transfer.scheme is Scheme.TCP else "",
     )
+    if transfer.scheme is not Scheme.HTTPS or not answer.connected:
+        return answer
+    handshake = Handshake(
+        # An address is no server name (RFC 6066, 3), and a final dot is not sent.
+        sni="" if is_address(transfer.host) else transfer.host.removesuffix("."),
+        certificates=certificates,
+        trust=_trust(answer) if checks else Trust.NOT_CHECKED,
+        version=one_line(tls_version, 20),
+        # All curls of today offer h2 and http/1.1, and do not say what was chosen but by what they then speak.
+        alpn=one_line(alpn, 40) or ("h2" if answer.http_version == "2" else ""),
+    )
+    return replace(answer, handshake=handshake)
+
+
+_NAME_MISMATCH = re.compile(
+    r"subject name|target host|host ?name|IP address mismatch|does not match|doesn't match", re.IGNORECASE
+)
+
+
+def _trust(answer: Answer) -> Trust:
+    """A name that is not in a certificate says nothing against its chain, which is checked first."""
+    if answer.transfer.insecure:
+        return Trust.NOT_CHECKED
+    if answer.exit_code in (CurlExit.PEER_CERTIFICATE, CurlExit.PEER_CERTIFICATE_OLD):
+        return Trust.TRUSTED if _NAME_MISMATCH.search(answer.error) else Trust.UNTRUSTED
+    return Trust.TRUSTED if answer.status or answer.times.appconnect > 0 else Trust.NOT_CHECKED
 
 
 def _text(value: object) -> str:

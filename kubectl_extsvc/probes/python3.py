@@ -7,6 +7,7 @@ curl's exit codes. It must run on Python 3.6.
 What differs from curl: HTTP/1.1 only, and a body that nobody wanted is not read to its end.
 """
 
+import binascii
 import json
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -23,8 +24,12 @@ from kubectl_extsvc.probes.batch import (
     missing_tool,
     why_no_answer,
 )
+from kubectl_extsvc.probes.certificates import certificates_in_der
 from kubectl_extsvc.probes.curl import checked_header, checked_host, checked_method, checked_path, checked_port
 from kubectl_extsvc.probes.curl_answers import answer_of, headers_of
+
+LISTEN_SECONDS = 0.3
+"""How long a bare connection waits for a server that speaks first."""
 
 # -I: no PYTHON* variables, no modules from the working directory.
 ARGV = ("python3", "-I", "-c", "import json,sys;exec(json.loads(sys.stdin.readline()))")
@@ -37,6 +42,7 @@ def batch(transfers: Sequence[Transfer], limits: Limits, token: str) -> Batch:
         "limit": limits.probe_timeout,
         "parallel": limits.parallel,
         "body_bytes": BODY_LIMIT_BYTES,
+        "listen": LISTEN_SECONDS,
         "transfers": [_question(transfer) for transfer in transfers],
     }
     stdin = f"{json.dumps(PROGRAM)}\n{json.dumps(questions)}\n".encode()
@@ -102,13 +108,17 @@ def _answer(transfer: Transfer, fields: Mapping[str, Any]) -> Outcome | None:
             times=Times(namelookup, connect, appconnect, starttransfer, total),
             headers=headers_of([(str(name), str(value)) for name, value in fields["headers"]]),
             body=str(fields["body"]).encode("utf-8", "replace"),
+            certificates=certificates_in_der(binascii.a2b_base64(der) for der in fields["certs"]),
+            tls_version=str(fields["tls"]),
+            alpn=str(fields["alpn"]),
+            first_words=str(fields["first"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
 PROGRAM = """
-import json, os, re, socket, ssl, sys, threading, time
+import base64, json, os, re, socket, ssl, sys, threading, time
 
 class Failed(Exception):
     pass
@@ -127,7 +137,7 @@ def say(answer):
 
 def blank(place):
     return {"place": place, "exit": 0, "error": "", "status": 0, "version": "", "ip": "", "port": 0,
-            "times": [0.0] * 5, "headers": [], "body": ""}
+            "times": [0.0] * 5, "headers": [], "body": "", "certs": [], "tls": "", "alpn": "", "first": ""}
 
 def ask(place, q):
     answer = blank(place)
@@ -150,9 +160,18 @@ def ask(place, q):
         answer["ip"], answer["port"] = sock.getpeername()[:2]
         reached(1)
         if q["scheme"] == "https":
-            sock = secured(q, sock, left)
+            try:
+                sock = secured(q, sock, left)
+            except Failed as failed:
+                if failed.args[0] == 60:
+                    answer["certs"] = refused_chain(q, found, left)
+                raise
             reached(2)
-        if q["scheme"] != "tcp":
+            answer["certs"] = shown(sock)
+            answer["tls"], answer["alpn"] = sock.version() or "", sock.selected_alpn_protocol() or ""
+        if q["scheme"] == "tcp":
+            answer["first"] = first_words(sock, left)
+        else:
             converse(q, sock, left, answer, reached)
     except Failed as failed:
         answer["exit"], answer["error"] = failed.args
@@ -167,6 +186,13 @@ def ask(place, q):
             sock.close()
     reached(4)
     say(answer)
+
+def first_words(sock, left):
+    sock.settimeout(min(left(), batch["listen"]))
+    try:
+        return sock.recv(200).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 def connected(q, found, left):
     problem = ""
@@ -186,15 +212,42 @@ def connected(q, found, left):
         raise Failed(28, "Connection timed out")
     raise Failed(7, "Failed to connect to %s port %d: %s" % (q["dial"], q["dial_port"], problem))
 
-def secured(q, sock, left):
+def context_of(insecure):
     context = ssl.create_default_context()
-    if q["insecure"]:
+    if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["http/1.1"])
+    return context
+
+def shown(sock):
+    chain = []
+    try:
+        # Public since Python 3.13, there since 3.10.
+        for one in getattr(sock, "_sslobj").get_unverified_chain() or []:
+            chain.append(one if isinstance(one, bytes) else one.public_bytes(2))
+    except Exception:
+        chain = []
+    chain = chain or [der for der in [sock.getpeercert(True)] if der]
+    return [base64.b64encode(der).decode() for der in chain[:10]]
+
+def refused_chain(q, found, left):
+    sock = None
+    try:
+        sock = connected(q, found, left)
+        sock.settimeout(left())
+        sock = context_of(True).wrap_socket(sock, server_hostname=q["host"])
+        return shown(sock)
+    except Exception:
+        return []
+    finally:
+        if sock is not None:
+            sock.close()
+
+def secured(q, sock, left):
     sock.settimeout(left())
     try:
-        return context.wrap_socket(sock, server_hostname=q["host"])
+        return context_of(q["insecure"]).wrap_socket(sock, server_hostname=q["host"])
     except socket.timeout:
         raise
     except (ssl.SSLError, ssl.CertificateError) as error:

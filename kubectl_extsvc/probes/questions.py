@@ -1,11 +1,12 @@
 """The questions that a source is asked about a port of an alias."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, AppProtocol, Form
 from kubectl_extsvc.model.observation import Contract
 from kubectl_extsvc.model.probe import Purpose, Scheme, Transfer
+from kubectl_extsvc.probes.curl import is_host_name
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods that may be sent once more than asked for (RFC 9110, 9.2.1)."""
@@ -66,6 +67,24 @@ def transfers(
     if not contract.served and contract.originates and alias.form is Form.EXTERNAL_NAME:
         calls.append(_in_clear(alias, port, name, fqdn))
     return (*calls, *_to_addresses(alias, port, name, sni, addresses_cap))
+
+
+def short_name(alias: Alias) -> str:
+    """The alias as applications of other namespaces may call it: the pod's search list makes a whole name of it."""
+    return f"{alias.name}.{alias.namespace}"
+
+
+def names_asked(aliases: Sequence[Alias], cluster_domain: str) -> tuple[str, ...]:
+    """Names to look up in a source: of each alias the whole and the short one, and its target's.
+
+    The target's twice: by itself, with a final dot, and as the pod's search list has it.
+    """
+    names: dict[str, None] = {}
+    for alias in aliases:
+        names |= {alias.fqdn(cluster_domain): None, short_name(alias): None}
+        if is_host_name(alias.host):
+            names |= {f"{alias.host}.": None, alias.host: None}
+    return tuple(names)
 
 
 def _in_clear(alias: Alias, port: AliasPort, name: str, fqdn: str) -> Transfer:

@@ -8,7 +8,7 @@ from kubectl_extsvc.mesh.destination_rules import tls_settings
 from kubectl_extsvc.mesh.rule_lookup import read_rule
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, Form, TlsMode, TlsSettings
 from kubectl_extsvc.model.finding import Finding, Severity
-from kubectl_extsvc.model.fix import Apply, Create, JsonPatch, MergePatch, Step, compact
+from kubectl_extsvc.model.fix import ADDRESS, HOST, Apply, Create, JsonPatch, MergePatch, Step, compact
 from kubectl_extsvc.model.hostile_text import one_line
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.resources import DESTINATION_RULES, Json, ObjectRef, Resource
@@ -159,7 +159,7 @@ def rules_on(hosts: Iterable[str], case: Case) -> list[Json]:
 
 def origin_name(alias: Alias) -> str:
     """The name that the origin's certificate has, as far as it is known; a placeholder else."""
-    return alias.host or "HOST"
+    return alias.host or HOST
 
 
 def get_command(ref: ObjectRef | None) -> str:
@@ -200,7 +200,7 @@ def create_anew(
         else:
             addresses = ",".join(addresses_of(alias))
             complete = complete and bool(addresses)
-            target = ("--address", addresses or "ADDRESS", *(("--host", alias.host) if alias.host else ()))
+            target = ("--address", addresses or ADDRESS, *(("--host", alias.host) if alias.host else ()))
     numbers = [word for port in (alias.ports if ports is None else ports) for word in ("--port", str(port))]
     return Create((alias.name, "-n", alias.namespace, *target, *numbers, *more, *flags), complete)
 

@@ -7,6 +7,7 @@ from kubectl_extsvc.model.alias import Form
 from kubectl_extsvc.model.finding import Fact, Finding, Judgement, Severity, Skipped
 from kubectl_extsvc.model.observation import Case
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose
+from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
 from kubectl_extsvc.model.route import Route, RouteUnknown
 from kubectl_extsvc.model.snapshot import EXEC_VERBS
 from kubectl_extsvc.model.source import MeshMode
@@ -71,6 +72,10 @@ def missing_facts(case: Case) -> dict[Fact, Skipped]:
         missing.pop(Fact.RESOLUTION, None)  # there is nothing to look up
     elif Fact.RESOLUTION not in missing and case.alias.host not in snapshot.resolved:
         missing[Fact.RESOLUTION] = Skipped("", f"{case.alias.host} was not looked up", EXEC_VERBS)
+    ways = [o.resolution for o in case.observations]
+    lost = next((way for way in ways if isinstance(way, ResolutionUnknown)), None)
+    if lost is not None and not any(isinstance(way, Resolution) for way in ways):
+        missing[Fact.NAME_PATH] = Skipped("", lost.reason, lost.unlock)
     if not snapshot.mesh.installed:
         for fact in ISTIO_FACTS:
             missing.pop(fact, None)

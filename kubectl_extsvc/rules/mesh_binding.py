@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
+from kubectl_extsvc.mesh.registry import is_external_name, registered, service_named
 from kubectl_extsvc.model.alias import AliasPort, Form, TlsMode
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
-from kubectl_extsvc.model.fix import Delete, Step
+from kubectl_extsvc.model.fix import Delete, JsonPatch, Step
 from kubectl_extsvc.model.marks import private_host
 from kubectl_extsvc.model.observation import Case, Observation, Stage
-from kubectl_extsvc.model.resources import DESTINATION_RULES, Json
+from kubectl_extsvc.model.resources import DESTINATION_RULES, Json, ObjectRef
 from kubectl_extsvc.model.route import OutboundTls, Route
 from kubectl_extsvc.rules.evidence import (
     applied,
@@ -16,6 +17,7 @@ from kubectl_extsvc.rules.evidence import (
     decider,
     deciding_block,
     failures,
+    get_command,
     metadata_ref,
     origin_name,
     route_of,
@@ -170,20 +172,24 @@ def observed_differs_from_computed(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.ROUTE,
     either={Fact.PROXY, Fact.PROBES},
-    uses={Fact.DESTINATION_RULES},
+    uses={Fact.DESTINATION_RULES, Fact.SERVICES, Fact.SERVICE_ENTRIES},
 )
 def cluster_missing(case: Case) -> Iterable[Finding]:
     """The proxy's route names an Envoy cluster that it does not have, or that never becomes ready.
 
     Why     Missing: a VirtualService sends the request to a host or port that is not in the registry, such as
-            an ExternalName alias without ports, or one whose target has no ServiceEntry. Warming: the cluster
-            waits for a secret or a CA file that does not come. With credentialName the pod's service account
-            must be able to list Secrets in its namespace; caCertificates must name a file inside istio-proxy.
+            an ExternalName alias that does not declare the port, one whose target has no ServiceEntry, or an alias
+            of an alias; or to a subset that no DestinationRule has, or that selects no endpoint. Warming: the
+            cluster waits for a secret or a CA file that does not come. With credentialName the pod's service
+            account must be able to list Secrets in its namespace; caCertificates must name a file inside
+            istio-proxy. istioctl analyze (IST0101) takes any Service for a good destination, and says nothing of
+            secrets and files.
     Seen    503 with the flag NC (cluster_not_found) and an empty body. A cluster that warms beside an older one
             of the same name is a warning: the old one goes on serving, and the latest change is not in force.
     Cure    Point the VirtualService at a host of the registry, or write an alias of ours anew, whose ServiceEntry
             is gone; or make secret or file available.
-    Source  istio #54310, #54533, #61519; live on Istio 1.31 (vs-on-alias, mutual-secret-not-readable).
+    Source  istio #54310, #54533, #61519; live on Istio 1.31 (vs-on-alias, vs-to-alias-without-port,
+            mutual-secret-not-readable) and istiod's own code (vs-to-alias-chain).
     """
     alias = case.alias
     told: set[tuple[str, int]] = set()
@@ -198,21 +204,20 @@ def cluster_missing(case: Case) -> Iterable[Finding]:
         cure: str | Step
         if route.cluster_missing and not route.cluster_warming:
             subject = route.virtual_service or rule_ref or alias.service
-            message = f'{subject} leads to "{route.envoy_cluster}", which the proxy does not have'
+            why, remedy = _why_missing(route, observation, case)
+            message = f'{subject} leads to "{route.envoy_cluster}", which the proxy does not have{why}'
             own = route.envoy_cluster.endswith(f"||{private_host(alias.name, alias.namespace)}")
-            cure = (
-                f"point it at a host of the registry, or: {Delete(subject).command}"
-                if route.virtual_service and not (own and alias.managed)
-                else create_anew(alias)
-            )
+            if own and alias.managed:
+                cure = create_anew(alias)
+            elif route.virtual_service:
+                cure = remedy or f"point it at a host of the registry, or: {Delete(subject).command}"
+            else:
+                cure = remedy or create_anew(alias)
         else:
             subject = rule_ref or alias.service
-            waits = "waits for a secret or a CA file" if route.cluster_missing else "keeps serving by an older version"
+            what, cure = _what_it_waits_for(subject, observation, case)
+            waits = f"waits for {what}" if route.cluster_missing else "keeps serving by an older version"
             message = f'the cluster "{route.envoy_cluster}" is still warming: the proxy {waits}'
-            cure = (
-                f"see that the files or the secret that {subject} names exist, and that the pod's service account may "
-                f"list secrets in namespace {observation.source.namespace}"
-            )
         failure = failure_of(observation, case)
         yield say(
             "XS0304",
@@ -238,14 +243,14 @@ def cluster_missing(case: Case) -> Iterable[Finding]:
             )
 
 
-@rule("XS0305", "A TLS port is named as HTTP", Severity.WARNING, Stage.ROUTE, uses={Fact.PROXY})
+@rule("XS0305", "A TLS port is named as HTTP", Severity.WARNING, Stage.ROUTE, uses={Fact.PROXY, Fact.PROBES})
 def http_name_on_tls_port(case: Case) -> Iterable[Finding]:
     """A port 443 or 8443 whose name or appProtocol says HTTP.
 
     Why     Istio believes the name. Clients' TLS on that port then falls out of the Service's cluster and
             through to passthrough, where no DestinationRule counts; plain HTTP is sent to a TLS server.
     Seen    400 from the origin, or TLS that works but not as ruled. Silent where a rule makes the proxy add the
-            TLS.
+            TLS, and where HTTP is spoken there after all and the calls go well.
     Cure    Name the port tls or https.
     Source  istio #47088, #14264, #13914; live on Istio 1.31 (protocol-mismatch).
     """
@@ -255,7 +260,7 @@ def http_name_on_tls_port(case: Case) -> Iterable[Finding]:
     if not case.snapshot.mesh.installed:
         return
     for port in http_named_tls_ports(case.alias.ports):
-        if port.number not in encrypted:
+        if port.number not in encrypted and not _speaks_http(port, case):
             right = AliasPort("tls" if port.name != "tls" else "https", port.number, port.target_port, port.protocol)
             yield say(
                 "XS0305",
@@ -268,9 +273,77 @@ def http_name_on_tls_port(case: Case) -> Iterable[Finding]:
             )
 
 
+def _why_missing(route: Route, observation: Observation, case: Case) -> tuple[str, str | Step | None]:
+    """What is amiss with the destination, ": …" or "" if it is not known, and what cures it."""
+    parts = route.envoy_cluster.split("|")
+    if len(parts) != 4 or not parts[1].isdigit():
+        return "", None
+    number, subset, host = int(parts[1]), parts[2], parts[3]
+    snapshot = case.snapshot
+    known = registered(host, snapshot, observation.source.namespace)
+    if known is not None and known.port(number) is not None:
+        if not subset:
+            return "", None  # as far as the objects go it should be there
+        rules = [obj for obj in rules_on([host], case) if subset in _subsets(obj)]
+        if not rules:
+            return f': no DestinationRule on {host} has the subset "{subset}"', None
+        ref = metadata_ref(rules[0], DESTINATION_RULES.kind)
+        return f': the subset "{subset}" of {ref} selects no endpoint', get_command(ref)
+    if known is not None:
+        numbers = ", ".join(str(port.number) for port in known.ports) or "none"
+        return f": {host} has no port {number}, only {numbers}", None
+    service = service_named(host, snapshot)
+    if service is None or not is_external_name(service):
+        return f": {host} is not in the mesh's registry", None
+    ref = metadata_ref(service, "Service")
+    declared = service["spec"].get("ports") or ()
+    if number not in {port["port"] for port in declared}:
+        port = {"name": f"http-{number}", "port": number}
+        path, value = ("/spec/ports/-", port) if declared else ("/spec/ports", [port])
+        patch = JsonPatch(ref, [{"op": "add", "path": path, "value": value}])
+        return f": {ref} is an ExternalName Service and does not declare port {number}", patch
+    return f": {ref} is an ExternalName Service, and is followed one step only", None
+
+
+def _subsets(found: Json) -> set[str]:
+    return {subset.get("name", "") for subset in (found.get("spec") or {}).get("subsets") or ()}
+
+
+def _what_it_waits_for(subject: ObjectRef, observation: Observation, case: Case) -> tuple[str, str]:
+    """What a warming cluster waits for, as far as the deciding rule tells, and how to make it come."""
+    namespace = observation.source.namespace
+    block = deciding_block(observation, case)
+    tls = block.settings if block is not None else None
+    if tls is not None and tls.credential_name:
+        name = tls.credential_name.rpartition("/")[2]
+        return (
+            f"the secret {tls.credential_name}",
+            f"see that it exists, and that the pod's service account may list secrets in namespace {namespace}: "
+            f"kubectl get secret {name} -n {namespace}",
+        )
+    files = [f for f in (tls.ca_certificates, tls.client_certificate, tls.private_key) if f] if tls is not None else []
+    files = [name for name in files if name != "system"]
+    if files:
+        return (
+            f"the file {' or '.join(files)}",
+            f"mount it into istio-proxy of pod/{observation.source.pod}, or correct {subject}: {get_command(subject)}",
+        )
+    return (
+        "a secret or a CA file",
+        f"see that the files or the secret that {subject} names exist, and that the pod's service account may "
+        f"list secrets in namespace {namespace}",
+    )
+
+
 def http_named_tls_ports(ports: Sequence[AliasPort]) -> list[AliasPort]:
     """Ports that XS0305 is about."""
     return [p for p in ports if p.protocol.is_http and p.number in USUAL_TLS_PORTS and p.target_port in USUAL_TLS_PORTS]
+
+
+def _speaks_http(port: AliasPort, case: Case) -> bool:
+    """All who called the port by HTTP were answered in it; a TLS server answers with 400, or not at all."""
+    statuses = [o.answer.status for o in case.observations if o.port.number == port.number and o.answer is not None]
+    return bool(statuses) and all(0 < status < 500 and status != 400 for status in statuses)
 
 
 def _modes(found: Json) -> list[str]:

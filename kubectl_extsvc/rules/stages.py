@@ -6,9 +6,17 @@ from kubectl_extsvc.model.alias import AppProtocol, Form
 from kubectl_extsvc.model.observation import Case, Observation, Stage, StageResult, StageState
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Purpose, Scheme
 from kubectl_extsvc.model.report import SourceReport
+from kubectl_extsvc.model.resolution import Resolution
 from kubectl_extsvc.model.route import Route, RouteUnknown
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.rules.translation import Failure, FailureKind, failure_of, led_elsewhere, only_name_is_wrong
+from kubectl_extsvc.rules.translation import (
+    Failure,
+    FailureKind,
+    answers_in_turn,
+    failure_of,
+    led_elsewhere,
+    only_name_is_wrong,
+)
 
 WAY = (Stage.NAME, Stage.DNS, Stage.ROUTE, Stage.ENDPOINTS, Stage.TLS, Stage.HTTP)
 """Stages in the order in which a request passes them: a proxy chooses the route before an endpoint."""
@@ -34,12 +42,16 @@ def stages_of(observation: Observation, case: Case) -> tuple[StageResult, ...]:
 def first_difference(reports: Iterable[SourceReport]) -> Stage | None:
     """Δ: the first stage, on the way of a request, at which two kinds of source differ; None if they agree.
 
-    Compared are the stages after translation, port by port, of sources whose call was served and observed.
+    Compared are the stages after translation, port by port, of sources whose call was served and observed. That a call
+    was given the dead address of several is chance, and no difference.
     """
+    reports = tuple(reports)
+    observations = [report.observation for report in reports]
     reaches: dict[int, dict[MeshMode, set[Stage | int | None]]] = {}
     for report in reports:
-        if _counts(report):
-            observation = report.observation
+        observation = report.observation
+        by_chance = _reach(report) is Stage.ENDPOINTS and answers_in_turn(observations, observation.port.number)
+        if _counts(report) and not by_chance:
             by_mode = reaches.setdefault(observation.port.number, {})
             by_mode.setdefault(observation.source.mode, set()).add(_reach(report))
     differing = [stage for by_mode in reaches.values() for stage in _differing(list(by_mode.values()))]
@@ -126,10 +138,9 @@ def _passed(stage: Stage, observation: Observation, answer: Answer, case: Case) 
     """A stage that did not fail."""
     match stage:
         case Stage.NAME:
-            name = answer.transfer.connect_to or answer.transfer.host
-            return StageResult(stage, StageState.OK, f"{name}, {_milliseconds(answer.times.namelookup)}")
+            return StageResult(stage, StageState.OK, _name_words(observation, answer))
         case Stage.DNS:
-            return StageResult(stage, StageState.OK, _dns_words(answer, case))
+            return StageResult(stage, StageState.OK, _dns_words(observation, answer, case))
         case Stage.ROUTE if observation.source.mode is MeshMode.SIDECAR:
             return _route(observation)
         case Stage.ENDPOINTS:
@@ -145,12 +156,26 @@ def _name_known(answer: Answer) -> bool:
     return answer.exit_code != 6 and (answer.times.namelookup > 0 or answer.connected or answer.exit_code == 7)
 
 
-def _dns_words(answer: Answer, case: Case) -> str:
+def _name_words(observation: Observation, answer: Answer) -> str:
+    """The whole name and, where the resolver was watched, how many names of the search list it took."""
+    way = observation.short_resolution
+    name, spent, tries = answer.transfer.connect_to or answer.transfer.host, answer.times.namelookup, ""
+    if isinstance(way, Resolution) and way.found:
+        name, spent = way.found, way.seconds or spent
+        tries = f", {way.place}"
+    elif isinstance(way, Resolution) and way.hosts_file:
+        tries = ", by the pod's /etc/hosts"
+    return f"{name}{tries}, {_milliseconds(spent)}"
+
+
+def _dns_words(observation: Observation, answer: Answer, case: Case) -> str:
     alias = case.alias
-    known = alias.cluster_ips or case.snapshot.resolved.get(alias.host, ())
-    address = answer.remote_ip or ", ".join(known)
+    way = observation.resolution
+    seen = way.addresses if isinstance(way, Resolution) else ()
+    address = answer.remote_ip or ", ".join(seen or alias.cluster_ips or case.snapshot.resolved.get(alias.host, ()))
     if alias.form is Form.EXTERNAL_NAME:
-        return f"{address} (CNAME {alias.host})" if address else f"CNAME {alias.host}"
+        chain = " → ".join(way.cnames if isinstance(way, Resolution) and way.found else ()) or alias.host
+        return f"{address} (CNAME {chain})" if address else f"CNAME {chain}"
     if address in alias.cluster_ips:
         return f"{address} (ClusterIP)"
     return address

@@ -3,14 +3,12 @@
 from collections.abc import Iterable
 
 from kubectl_extsvc.mesh.destination_rules import credential_is_ignored
-from kubectl_extsvc.mesh.hosts import EXPORT_TO_ANNOTATION, covers, exported_to, service_export_to
-from kubectl_extsvc.mesh.registry import service_named
-from kubectl_extsvc.model.alias import Form
+from kubectl_extsvc.model.alias import Form, TlsMode
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
-from kubectl_extsvc.model.fix import JsonPatch, MergePatch, RemoveAnnotation, Step
+from kubectl_extsvc.model.fix import MergePatch
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Purpose, Scheme
-from kubectl_extsvc.model.resources import DESTINATION_RULES
+from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import OutboundTls
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.evidence import (
@@ -19,8 +17,6 @@ from kubectl_extsvc.rules.evidence import (
     create_anew,
     decider,
     deciding_block,
-    metadata_ref,
-    origin_name,
     route_of,
     rules_on,
     say,
@@ -29,7 +25,10 @@ from kubectl_extsvc.rules.evidence import (
     went_well,
 )
 from kubectl_extsvc.rules.family import rule
+from kubectl_extsvc.rules.in_clear import why_in_clear
 from kubectl_extsvc.rules.translation import failure_of
+
+ADDED = (TlsMode.SIMPLE, TlsMode.MUTUAL)
 
 
 @rule(
@@ -54,7 +53,8 @@ def double_tls(case: Case) -> Iterable[Finding]:
             continue
         block, route = deciding_block(observation, case), route_of(observation)
         wraps = route.tls.mode in ORIGINATING if route else block is not None and block.originates
-        if not wraps:
+        ignored = route is None and block is not None and credential_is_ignored(block.rule, observation.port.number)
+        if not wraps or ignored:
             continue
         ref = decider(observation, case)
         failure = failure_of(observation, case)
@@ -114,26 +114,88 @@ def credential_without_selector(case: Case) -> Iterable[Finding]:
 
 
 @rule(
+    "XS0414",
+    "Port settings without tls replace the rule's TLS",
+    Severity.ERROR,
+    Stage.TLS,
+    needs={Fact.DESTINATION_RULES},
+    uses={Fact.PROXY, Fact.PROBES},
+)
+def port_settings_without_tls(case: Case) -> Iterable[Finding]:
+    """A rule asks for TLS at its top, and its portLevelSettings for this port take it away.
+
+    Why     portLevelSettings replace the whole trafficPolicy for their port; what they do not name is not taken
+            from the top. With connectionPool alone, say, the port has no TLS any more: it goes in clear, to
+            pods of the mesh, too.
+    Seen    400 "HTTP request to an HTTPS server", or a plain answer. A warning where the port does not lead to one
+            of TLS and no call fails. Silent on ports where the application speaks TLS itself: there no TLS is
+            right. istioctl analyze and Kiali say nothing.
+    Cure    Repeat the tls block in the port's settings.
+    Source  destination_rule.proto (PortTrafficPolicy); applyTrafficPolicy in istio
+            pilot/pkg/networking/core/cluster_traffic_policy.go; seen in what Istio 1.31 generates.
+    """
+    for observation in behind_sidecar(case):
+        block, route = deciding_block(observation, case), route_of(observation)
+        if block is None or block.port_index is None or block.settings is not None:
+            continue
+        top: Json = (block.rule["spec"].get("trafficPolicy") or {}).get("tls") or {}
+        if top.get("mode") not in ADDED or observation.contract.scheme is not Scheme.HTTP:
+            continue
+        if route is not None and (route.tls.mode.encrypts or route.passthrough or route.blocked):
+            continue
+        fails = observation.answer is not None and (not went_well(observation, case) or _is_refused(observation))
+        port = observation.port.number
+        yield say(
+            "XS0414",
+            Severity.ERROR if fails or observation.contract.originates else Severity.WARNING,
+            Stage.TLS,
+            block.ref,
+            f"{block.ref} says {top['mode']} at its top, and its portLevelSettings for {port} have no tls: "
+            f"port {port} goes in clear",
+            evidence=[_status(observation), f"{route.envoy_cluster}: {route.tls.mode}" if route else ""],
+            cure=block.patch(top),
+            of=observation,
+        )
+
+
+@rule(
     "XS0407",
     "A sidecar sends plaintext where it should add TLS",
     Severity.ERROR,
     Stage.TLS,
     either={Fact.PROXY, Fact.DESTINATION_RULES},
-    uses={Fact.PROXY, Fact.DESTINATION_RULES, Fact.PROBES, Fact.SERVICES},
+    uses={
+        Fact.PROXY,
+        Fact.DESTINATION_RULES,
+        Fact.PROBES,
+        Fact.SERVICES,
+        Fact.ENDPOINT_SLICES,
+        Fact.PODS,
+        Fact.SERVICE_ENTRIES,
+        Fact.VIRTUAL_SERVICES,
+        Fact.SIDECARS,
+        Fact.MESH_CONFIG,
+    },
     symptom=True,
 )
 def plaintext_instead_of_tls(case: Case) -> Iterable[Finding]:
     """The alias is made for TLS origination, and this sidecar does not originate.
 
-    Why     No DestinationRule with SIMPLE or MUTUAL reaches this source: there is none, it is not exported to
-            the source's namespace, a rule of an earlier namespace hides it, or the Service itself is not
-            visible there (annotation networking.istio.io/exportTo), so that the request passes by as if to a
-            stranger.
+    Why     No DestinationRule with SIMPLE or MUTUAL reaches this source. There is none; its host is another than
+            the one that takes the alias's calls; it is not exported to the source's namespace, or in a namespace
+            that is not looked into (only the client's, the Service's and the root namespace are); a rule of an
+            earlier namespace hides it, even one whose workloadSelector does not select the pod; an older rule of
+            the same host wins whole; being private (exportTo "."), it was merged into a rule with a
+            workloadSelector; it sets TLS for another port. Or the Service itself is not visible there (annotation
+            networking.istio.io/exportTo), so that the request passes by as if to a stranger.
     Seen    The request leaves in clear: 400 "HTTP request to an HTTPS server" from a TLS port, or, for an
             ExternalName alias, a plain answer of TARGET:80. Silent where an Endpoints alias is answered in
-            clear with success and no rule asks for TLS: then the port does not speak TLS at all.
-    Cure    Make the rule visible to the source, or write the alias with kubectl extsvc create.
-    Source  live on Istio 1.31 (annotation exportTo: "."); istio pilot/pkg/model/push_context.go.
+            clear with success and no rule asks for TLS: then the port does not speak TLS at all. istioctl analyze
+            names none of this; Kiali's KIA0201 (two rules of one host) and KIA0202 (host unknown) see a part.
+    Cure    The smallest change that brings the rule to the source, or the alias written anew by kubectl extsvc
+            create.
+    Source  live on Istio 1.31 (annotation exportTo: "."); istio pilot/pkg/model/push_context.go,
+            destination_rule.go, sidecar.go.
     """
     alias = case.alias
     for observation in behind_sidecar(case):
@@ -143,29 +205,26 @@ def plaintext_instead_of_tls(case: Case) -> Iterable[Finding]:
         if route is not None:
             clear = not (route.tls.mode.encrypts or route.blocked or route.cluster_missing or route.direct_response)
             clear = clear and route.tls.mode is not OutboundTls.UNKNOWN
-            known = "observed"
         else:
             clear = decision is not None and decision.mode in ("", "DISABLE")
-            known = "computed"
         answer = observation.answer
         serves_clear = answer is not None and 200 <= answer.status < 400 and alias.form is Form.ENDPOINTS
         serves_clear = serves_clear and (route is None or not route.passthrough) and not _tls_asked_for(case)
         if not clear or serves_clear:
             continue
-        why = decision.reason if decision is not None else ""
+        why = why_in_clear(observation, case)
         yield say(
             "XS0407",
             Severity.ERROR,
             Stage.TLS,
-            decider(observation, case) or alias.service,
-            f"sidecars in namespace {observation.source.namespace} send plaintext to {alias.target}: no rule adds TLS",
+            why.subject or decider(observation, case) or alias.service,
+            f"sidecars in namespace {observation.source.namespace} send plaintext to {alias.target}: {why.message}",
             evidence=[
-                f"{known}: {route.envoy_cluster} {route.tls.mode}" if route else f"{known}: {why}",
-                why if route else "",
-                *_losers(observation),
-                f"status {answer.status}" if answer is not None and answer.status else "",
+                *why.evidence,
+                f"observed: {route.envoy_cluster} {route.tls.mode}" if route else "computed; the proxy was not read",
+                _status(observation),
             ],
-            cure=_make_visible(observation, case),
+            cure=why.cure or create_anew(alias, more=("--tls-mode", "SIMPLE")),
             of=observation,
         )
 
@@ -211,26 +270,11 @@ def _tls_asked_for(case: Case) -> bool:
     return any(tls_block(item, port.number, case).originates for item in found for port in case.alias.ports)
 
 
-def _losers(observation: Observation) -> list[str]:
-    decision = observation.decision
-    return [f"{ref} (namespace {ref.namespace}): {why}" for ref, why in decision.losers] if decision else []
+def _is_refused(observation: Observation) -> bool:
+    """400 is what TLS servers answer to plain HTTP."""
+    return observation.answer is not None and observation.answer.status == 400
 
 
-def _make_visible(observation: Observation, case: Case) -> Step:
-    """The smallest change that lets the source's sidecar see the rule; else the alias is written anew."""
-    alias, client = case.alias, observation.source.namespace
-    service = service_named(alias.fqdn(case.snapshot.cluster_domain), case.snapshot)
-    if service is not None and not exported_to(service_export_to(service), alias.namespace, client):
-        return RemoveAnnotation(alias.service, EXPORT_TO_ANNOTATION)
-    for found in case.snapshot.destination_rules:
-        block = tls_block(found, observation.port.number, case)
-        fqdn = alias.fqdn(case.snapshot.cluster_domain)
-        hidden = not exported_to((found.get("spec") or {}).get("exportTo") or (), block.ref.namespace, client)
-        if block.originates and hidden and covers(block.host, fqdn) and not block.is_wildcard:
-            ref = metadata_ref(found, DESTINATION_RULES.kind)
-            return JsonPatch(ref, [{"op": "remove", "path": "/spec/exportTo"}])
-    rule_here = deciding_block(observation, case)
-    name = origin_name(alias)
-    if rule_here is not None and not rule_here.is_wildcard:
-        return rule_here.patch({"mode": "SIMPLE", "sni": name, "subjectAltNames": [name]})
-    return create_anew(alias, more=("--tls-mode", "SIMPLE"))
+def _status(observation: Observation) -> str:
+    answer = observation.answer
+    return f"status {answer.status}" if answer is not None and answer.status else ""

@@ -6,6 +6,7 @@ raw codes.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +15,7 @@ from kubectl_extsvc.model.observation import AccessLogLine, Case, Observation, S
 from kubectl_extsvc.model.probe import Answer, Purpose, Scheme
 from kubectl_extsvc.model.route import Route, RouteKind
 from kubectl_extsvc.model.source import MeshMode
+from kubectl_extsvc.rules.tls_words import TlsTrouble, library_reason, trouble_in, trouble_of
 
 
 class FailureKind(StrEnum):
@@ -32,6 +34,7 @@ class FailureKind(StrEnum):
     CLIENT_TLS = "the TLS handshake of the client fails"
     PROXY_TLS = "the TLS handshake of the proxy fails"
     NO_RESPONSE = "the origin accepts the connection and does not answer"
+    NOT_HTTP = "the origin answers in another protocol"
     STATUS = "the status is not the one expected"
     PROXY_ERROR = "the proxy gives the request up"
     BODY = "the body does not match"
@@ -51,6 +54,7 @@ STAGE_OF: dict[FailureKind, Stage] = {
     FailureKind.CLIENT_TLS: Stage.TLS,
     FailureKind.PROXY_TLS: Stage.TLS,
     FailureKind.NO_RESPONSE: Stage.HTTP,
+    FailureKind.NOT_HTTP: Stage.HTTP,
     FailureKind.STATUS: Stage.HTTP,
     FailureKind.PROXY_ERROR: Stage.HTTP,
     FailureKind.BODY: Stage.HTTP,
@@ -66,6 +70,10 @@ class Failure:
     """BoringSSL's or OpenSSL's word in capitals, CERTIFICATE_VERIFY_FAILED; "" if none is known."""
     guess: bool = False
     """Other causes give the same signs, and what would tell them apart was not observed."""
+    trouble: TlsTrouble = TlsTrouble.UNKNOWN
+    """Of a TLS failure: what the two sides did not agree about."""
+    flag: str = ""
+    """Of a response that Envoy made: its response flag that says why, UT, UO, UC …; "" if none is known."""
 
     @property
     def stage(self) -> Stage:
@@ -73,14 +81,49 @@ class Failure:
 
 
 # Lengths of Envoy's own bodies, which stand in for a body that was not asked for (source/common/router/router.cc,
-# http/utility.cc; each seen on Istio 1.31).
+# http/utility.cc; seen on Istio 1.31 and with Envoy 1.40).
 NO_BODY = "0"  # NC cluster_not_found; direct_response without body
 NO_HEALTHY_UPSTREAM = "19"  # UH "no healthy upstream"
 FAULT_ABORT = "18"  # FI "fault filter abort"
-CONNECTION_TERMINATION = "95"  # UC "… reset reason: connection termination"
+REQUEST_TIMEOUT = "24"  # UT "upstream request timeout"
+
+RESET = "upstream connect error or disconnect/reset before headers. {}reset reason: {}"
+RETRIED = "retried and the latest "
+RESET_REASONS = {
+    "overflow": "UO",
+    "connection termination": "UC",
+    "protocol error": "UPE",
+    "remote reset": "UR",
+    "local reset": "LR",
+    "remote connection failure": "UF",
+    "local connection failure": "UF",
+    "connection timeout": "UF",
+}
+"""What ends the body of a request that was reset → the flag in the log (utility.cc resetReasonToString)."""
+
+FLAG_OF_LENGTH = {
+    NO_HEALTHY_UPSTREAM: "UH",
+    FAULT_ABORT: "FI",
+    REQUEST_TIMEOUT: "UT",
+    **{
+        str(len(RESET.format(words, reason))): flag for reason, flag in RESET_REASONS.items() for words in ("", RETRIED)
+    },
+}
+"""Body length → the flag that it stands for, where there is no log."""
+
+TELLING_FLAGS = ("NC", "NR", "FI", "DI", "UH", "UO", "UT", "UC", "UPE", "UR", "LR", "DF", "UF", "URX", "DC")
+"""Flags from the one that says most to the one that says least: a retried failure has URX beside its cause."""
+
+TIMED_OUT = tuple(str(len(RESET.format(again, "connection timeout"))) for again in ("", RETRIED))
 
 ENVOY_CONNECT_TIMEOUT = 10.0
 """Seconds; meshConfig.connectTimeout's default. A refusal never takes so long."""
+
+RESET_EXITS = (55, 56)
+"""curl's, for a connection that is reset while it sends or receives."""
+
+NOT_HTTP_EXITS = (1, 8)
+"""curl's, where something answered: HTTP/0.9, or what cannot be understood."""
 
 
 def made_by_envoy(answer: Answer, route: Route | None, log: AccessLogLine | None) -> bool:
@@ -102,8 +145,16 @@ def made_by_envoy(answer: Answer, route: Route | None, log: AccessLogLine | None
         return False
     changed = route.response_headers_changed if route is not None else ()
     if changed and "x-envoy-upstream-service-time" not in changed:
-        return answer.header("content-length") in (NO_BODY, NO_HEALTHY_UPSTREAM, FAULT_ABORT, CONNECTION_TERMINATION)
+        length = answer.header("content-length") or ""
+        return answer.status >= 400 and (length == NO_BODY or length in FLAG_OF_LENGTH)
     return True
+
+
+def envoys_flag(answer: Answer, log: AccessLogLine | None) -> str:
+    """The response flag that says most about a response of Envoy's own; "" if neither log nor body tell."""
+    if log is not None:
+        return next((flag for flag in TELLING_FLAGS if flag in log.flags), "")
+    return FLAG_OF_LENGTH.get(answer.header("content-length") or "", "")
 
 
 def is_expected(status: int, case: Case) -> bool:
@@ -146,15 +197,23 @@ def _direct(answer: Answer, case: Case) -> Failure | None:
         case 7:
             return Failure(FailureKind.REFUSED, seen)
         case 51 | 60:
-            return Failure(FailureKind.CLIENT_CERTIFICATE, seen, _tls_reason(answer.error))
+            return Failure(
+                FailureKind.CLIENT_CERTIFICATE, seen, library_reason(answer.error), trouble=trouble_of(answer)
+            )
         case 28 if answer.times.namelookup <= 0:
             return Failure(FailureKind.NAME_UNKNOWN, seen)
         case 28 if answer.times.connect <= 0:
             return Failure(FailureKind.SILENT, seen)
         case code if not answer.connected and code not in (35, 52, 55, 56):
             return Failure(FailureKind.REFUSED, seen, guess=True)
-    if answer.exit_code == 35 or _in_handshake(answer):
-        return Failure(FailureKind.CLIENT_TLS, seen, _tls_reason(answer.error))
+    if answer.exit_code == 35 or _in_handshake(answer) or _refused_after_handshake(answer):
+        return Failure(FailureKind.CLIENT_TLS, seen, library_reason(answer.error), trouble=trouble_of(answer))
+    version = answer.handshake.version if answer.handshake is not None else ""
+    if version == "TLSv1.3" and answer.exit_code in RESET_EXITS and not answer.status:
+        # With TLS 1.3 so does a server that wants a client certificate; its reset may outrun its alert.
+        return Failure(FailureKind.CLIENT_TLS, seen, guess=True, trouble=TlsTrouble.CLIENT_CERTIFICATE)
+    if answer.exit_code in NOT_HTTP_EXITS:
+        return Failure(FailureKind.NOT_HTTP, seen)
     return Failure(FailureKind.NO_RESPONSE, seen)
 
 
@@ -165,7 +224,7 @@ def only_name_is_wrong(answer: Answer, case: Case) -> bool:
     """
     if case.alias.host or case.alias.form is not Form.ENDPOINTS or answer.transfer.scheme is not Scheme.HTTPS:
         return False
-    refused_name = answer.exit_code == 35 and "UNRECOGNIZED_NAME" in _tls_reason(answer.error)
+    refused_name = answer.exit_code == 35 and trouble_in(answer.error) is TlsTrouble.SNI
     return refused_name or answer.exit_code in (51, 60)
 
 
@@ -176,6 +235,8 @@ def _behind_sidecar(answer: Answer, observation: Observation, case: Case) -> Fai
         if answer.status and made_by_envoy(answer, route, log):
             return _envoys_own(answer, observation, case)
         return _http(answer, log, case)
+    if _refused_after_handshake(answer) or (answer.exit_code in (52, 55, 56) and answer.times.appconnect > 0):
+        return _direct(answer, case)  # the client's own TLS stood: it was not Envoy that closed
     if answer.exit_code in (52, 55, 56) or (answer.exit_code == 35 and _is_closed(answer.error)):
         return _closed_by_sidecar(answer, observation, case)
     if answer.exit_code == 28 and answer.times.namelookup > 0 and answer.connected:
@@ -198,48 +259,102 @@ def _envoys_own(answer: Answer, observation: Observation, case: Case) -> Failure
     """Envoy wrote the response: its flags say why; without an access log, its body's words and length."""
     route = observation.route if isinstance(observation.route, Route) else None
     log = observation.access_log
-    flags = log.flags if log else frozenset[str]()
-    length = answer.header("content-length")
+    flag = envoys_flag(answer, log)
+    empty = answer.header("content-length") == NO_BODY
     seen = _http_words(answer, log)
-    blocks = route.blocked if route else answer.status == 502 and length == NO_BODY
+    blocks = route.blocked if route else answer.status == 502 and empty
     if answer.status == 502 and blocks:
         return Failure(FailureKind.BLOCKED, seen, guess=route is None and log is None)
     if route is not None and route.direct_response == answer.status:
         return Failure(FailureKind.ENVOY_ANSWERS, seen) if not is_expected(answer.status, case) else None
-    if "NC" in flags or (
-        answer.status == 503 and ((route and route.cluster_missing) or (not log and length == NO_BODY))
-    ):
-        return Failure(FailureKind.NO_CLUSTER, seen)
+    if flag == "NC" or (answer.status == 503 and ((route and route.cluster_missing) or (not log and empty))):
+        return Failure(FailureKind.NO_CLUSTER, seen, flag="NC")
     unrouted = answer.status == 404 and (route is None or not route.envoy_cluster)
-    if flags & {"FI", "DI", "NR"} or (not log and (unrouted or length == FAULT_ABORT)):
-        return Failure(FailureKind.ENVOY_ANSWERS, seen)
+    if flag in ("FI", "DI", "NR") or (not log and unrouted):
+        return Failure(FailureKind.ENVOY_ANSWERS, seen, flag=flag or "NR")
     if answer.status == 503:
-        return _no_upstream(answer, observation, case)
-    return Failure(FailureKind.PROXY_ERROR, seen) if not is_expected(answer.status, case) else None
+        return _no_upstream(answer, flag, observation, case)
+    if is_expected(answer.status, case):
+        return None
+    if flag == "UT" and dead_for_plain(observation, case):
+        return Failure(FailureKind.SILENT, seen)  # a timeout shorter than it takes to see that nobody is there
+    return Failure(FailureKind.NOT_HTTP if flag == "UPE" else FailureKind.PROXY_ERROR, seen, flag=flag)
 
 
-def _no_upstream(answer: Answer, observation: Observation, case: Case) -> Failure:
+def _no_upstream(answer: Answer, flag: str, observation: Observation, case: Case) -> Failure:
     """Envoy's 503 for want of a connection to an endpoint: none there (UH), none made (UF), or one lost (UC)."""
-    route = observation.route if isinstance(observation.route, Route) else None
     log = observation.access_log
-    flags = log.flags if log else frozenset[str]()
-    length = answer.header("content-length")
     seen = _http_words(answer, log)
-    if "UH" in flags or answer.body == "no healthy upstream" or (not log and length == NO_HEALTHY_UPSTREAM):
+    if flag == "UH" or answer.body == "no healthy upstream":
         return Failure(FailureKind.NO_ENDPOINT, seen)
     transport = transport_failure(answer, log)
     if "TLS_error" in transport or "CERTIFICATE_VERIFY_FAILED" in transport:
-        return Failure(FailureKind.PROXY_TLS, seen, _tls_reason(transport))
+        return Failure(FailureKind.PROXY_TLS, seen, library_reason(transport), trouble=trouble_in(transport))
     if "delayed_connect_error" in transport or "onnection_refused" in transport:
         return Failure(FailureKind.REFUSED, seen)
-    silent = "connection_timeout" in (log.details if log else "") or answer.times.total >= ENVOY_CONNECT_TIMEOUT
-    if silent or dead_for_plain(observation, case):
-        return Failure(FailureKind.SILENT if silent else FailureKind.REFUSED, seen)
-    if route is not None and route.tls.mode.encrypts:
-        return Failure(FailureKind.PROXY_TLS, seen, guess=True)
-    if "UC" in flags or (not log and length == CONNECTION_TERMINATION):
-        return Failure(FailureKind.PROXY_ERROR, seen)
+    if flag in ("UO", "LR", "DF"):
+        return Failure(FailureKind.PROXY_ERROR, seen, flag=flag)
+    if flag in ("UC", "UR"):
+        return _broken_off(seen, flag, observation, case)
+    timed_out = "connection_timeout" in (log.details if log else "") or answer.header("content-length") in TIMED_OUT
+    if timed_out or answer.times.total >= ENVOY_CONNECT_TIMEOUT:
+        return _hanging_tls(seen, observation, case) or Failure(FailureKind.SILENT, seen)
+    if dead_for_plain(observation, case):
+        return Failure(FailureKind.REFUSED, seen)
+    if _adds_tls(observation):
+        return Failure(FailureKind.PROXY_TLS, seen, guess=True, trouble=_witnessed_trouble(observation, case))
     return Failure(FailureKind.REFUSED, seen, guess=True)
+
+
+def _broken_off(seen: str, flag: str, observation: Observation, case: Case) -> Failure:
+    """The connection stood, and the origin ended it before an answer.
+
+    Inside the proxy's TLS that is how a server of TLS 1.3 refuses a client without certificate: its handshake is
+    over by then, and Envoy tells nothing of the alert (Envoy 1.40: 503 UC). A server that answered a client without
+    certificate is no such server.
+    """
+    if not _adds_tls(observation):
+        return Failure(FailureKind.NO_RESPONSE, seen, flag=flag)
+    answers = tls_to_addresses(observation, case)
+    if any(answer.status for answer in answers):
+        return Failure(FailureKind.NO_RESPONSE, seen, flag=flag)
+    told = any(trouble_of(answer) is TlsTrouble.CLIENT_CERTIFICATE for answer in answers)
+    trouble = TlsTrouble.CLIENT_CERTIFICATE
+    return Failure(FailureKind.PROXY_TLS, seen, guess=not told, trouble=trouble, flag=flag)
+
+
+def _hanging_tls(seen: str, observation: Observation, case: Case) -> Failure | None:
+    """The endpoint is there and does not answer TLS, as a client of its address found: it waits for plain words.
+
+    None if no TLS is added, or if nobody tried: the endpoint may as well be dead, or slow.
+    """
+    hanging = any(answer.exit_code == 28 and answer.connected for answer in tls_to_addresses(observation, case))
+    if not hanging or not _adds_tls(observation):
+        return None
+    return Failure(FailureKind.PROXY_TLS, seen, guess=True, trouble=TlsTrouble.NO_TLS)
+
+
+def _adds_tls(observation: Observation) -> bool:
+    """Does the proxy put TLS of its own on the wire? Where its configuration could not be read: is it to?"""
+    route = observation.route
+    return route.tls.mode.encrypts if isinstance(route, Route) else observation.contract.originates
+
+
+def tls_to_addresses(observation: Observation, case: Case) -> list[Answer]:
+    """What TLS clients were told by the addresses themselves, under the target's own name and without certificate."""
+    return [
+        answer
+        for other in case.observations
+        if other.port.number == observation.port.number
+        for answer in other.answers(Purpose.ADDRESS)
+        if answer.transfer.scheme is Scheme.HTTPS
+    ]
+
+
+def _witnessed_trouble(observation: Observation, case: Case) -> TlsTrouble:
+    """What a client of the same addresses has to say against the server; UNKNOWN if nothing, or if none was asked."""
+    troubles = (trouble_of(answer) for answer in tls_to_addresses(observation, case) if answer.exit_code)
+    return next((trouble for trouble in troubles if trouble is not TlsTrouble.UNKNOWN), TlsTrouble.UNKNOWN)
 
 
 def _closed_by_sidecar(answer: Answer, observation: Observation, case: Case) -> Failure:
@@ -250,11 +365,13 @@ def _closed_by_sidecar(answer: Answer, observation: Observation, case: Case) -> 
     route = observation.route if isinstance(observation.route, Route) else None
     log = observation.access_log
     seen = _curl_words(answer)
+    # What chance decides is not told, so that two looks at one world say the same.
+    closed = seen if answer.exit_code == 35 else "curl 52 or 56: the proxy closes the connection"
     if (route is not None and route.blocked) or (log is not None and log.envoy_cluster == "BlackHoleCluster"):
-        return Failure(FailureKind.BLOCKED, seen)
+        return Failure(FailureKind.BLOCKED, closed)
     transport = transport_failure(answer, log)
     if "TLS_error" in transport:
-        return Failure(FailureKind.PROXY_TLS, seen, _tls_reason(transport))
+        return Failure(FailureKind.PROXY_TLS, seen, library_reason(transport), trouble=trouble_in(transport))
     sibling = _plain_sibling(observation, case)
     if sibling is not None and sibling.connected:
         if route is not None and route.tls.mode.encrypts:
@@ -262,8 +379,8 @@ def _closed_by_sidecar(answer: Answer, observation: Observation, case: Case) -> 
         if sibling.exit_code in (35, 52, 55, 56):
             return Failure(FailureKind.CLIENT_TLS if _in_handshake(answer) else FailureKind.NO_RESPONSE, seen)
         if route is None:
-            return Failure(FailureKind.BLOCKED, seen, guess=True)
-    return Failure(FailureKind.CLOSED, seen, guess=route is None)
+            return Failure(FailureKind.BLOCKED, closed, guess=True)
+    return Failure(FailureKind.CLOSED, closed, guess=route is None)
 
 
 def _silent_behind_sidecar(answer: Answer, observation: Observation, case: Case) -> Failure:
@@ -271,8 +388,10 @@ def _silent_behind_sidecar(answer: Answer, observation: Observation, case: Case)
     seen = _curl_words(answer)
     if answer.times.appconnect > 0:
         return Failure(FailureKind.NO_RESPONSE, seen)
-    if dead_for_plain(observation, case):
+    if dead_for_plain(observation, case) or answers_in_turn(case.observations, observation.port.number):
         return Failure(FailureKind.SILENT, seen)
+    if (hanging := _hanging_tls(seen, observation, case)) is not None:
+        return hanging
     sibling = _plain_sibling(observation, case)
     if sibling is not None and sibling.connected:
         return Failure(FailureKind.CLIENT_TLS if _in_handshake(answer) else FailureKind.NO_RESPONSE, seen)
@@ -298,6 +417,17 @@ def plain_address_answers(case: Case, port: int) -> list[Answer]:
     ]
 
 
+def answers_in_turn(observations: Iterable[Observation], port: int) -> bool:
+    """Do some addresses of a port accept plain sources, and others not? Which of them a call is given is chance."""
+    accepts = {
+        answer.exit_code not in (7, 28) or answer.connected
+        for observation in observations
+        if observation.source.mode is MeshMode.PLAIN and observation.port.number == port
+        for answer in observation.answers(Purpose.ADDRESS)
+    }
+    return len(accepts) == 2
+
+
 def _plain_sibling(observation: Observation, case: Case) -> Answer | None:
     """A plain source's call of the same port, if it dials what the proxy dials.
 
@@ -316,6 +446,12 @@ def _in_handshake(answer: Answer) -> bool:
     return answer.transfer.scheme is Scheme.HTTPS and answer.times.appconnect <= 0 and answer.status == 0
 
 
+def _refused_after_handshake(answer: Answer) -> bool:
+    """With TLS 1.3 a server's word on a missing client certificate comes when the client's handshake is over."""
+    told = trouble_in(answer.error) in (TlsTrouble.CLIENT_CERTIFICATE, TlsTrouble.CLIENT_REFUSED)
+    return answer.transfer.scheme is Scheme.HTTPS and answer.exit_code in (35, 52, 55, 56) and told
+
+
 def _is_closed(error: str) -> bool:
     """Of curl's words for exit 35: the peer closed, as against spoke badly. Texts of OpenSSL, GnuTLS and curl ≥ 8.9."""
     words = error.lower()
@@ -330,21 +466,12 @@ def transport_failure(answer: Answer, log: AccessLogLine | None) -> str:
     return reason.replace(" ", "_") if found else ""
 
 
-def _tls_reason(text: str) -> str:
-    """The TLS library's reason as one word; curl's "tlsv1 unrecognized name" becomes TLSV1_UNRECOGNIZED_NAME."""
-    if found := re.search(r"OPENSSL_internal:([A-Z0-9_]+)", text):
-        return found.group(1)
-    if found := re.search(r"SSL routines:[^:]*:([^:()]+)", text):
-        return found.group(1).strip().upper().replace(" ", "_").replace("/", "_")
-    return "CERTIFICATE_VERIFY_FAILED" if "CERTIFICATE_VERIFY_FAILED" in text else ""
-
-
 def _http_words(answer: Answer, log: AccessLogLine | None) -> str:
     words = [str(answer.status)]
     if log is not None and log.flags:
         # URX before what used the retries up, as Envoy's HTTP log has it; a TCP log turns them round.
         words.append(",".join(sorted(log.flags, key=lambda flag: (flag != "URX", flag))))
-    reason = _tls_reason(transport_failure(answer, log)) if answer.status >= 500 else ""
+    reason = library_reason(transport_failure(answer, log)) if answer.status >= 500 else ""
     return " ".join([*words, reason]).strip()
 
 

@@ -26,6 +26,11 @@ SEEDS = range(40)
 EXEC_DEFAULTS = {"interactiveMode": "IfAvailable", "provideClusterInfo": False, "args": None, "env": None}
 
 
+@pytest.fixture(autouse=True)
+def _nothing_left() -> None:
+    """What reads a kubeconfig changes nothing in a cluster."""
+
+
 def kubectl(*argv: str, cwd: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     program = shutil.which("kubectl")
     assert program is not None, "kubectl is not on PATH"

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import pytest
-from e2e.conftest import MADE_BY_TESTS, Cluster, Run, a_sandbox, runner
+from clusters import MADE_BY_TESTS, Cluster, Run, a_sandbox, runner
 
 from kubectl_extsvc.sandbox.api.kinds import KINDS
 from kubectl_extsvc.sandbox.api.rights import Rule

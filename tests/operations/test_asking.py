@@ -1,25 +1,27 @@
 """Questions by exec: how many execs, by which tool, and what is made of a missing answer."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
-import pytest
 from worlds.fake_apiserver import status
 from worlds.fake_curl import Asked, Reply, curl, missing
 from worlds.object_store import LOST, ObjectStore, Printed, Program
 
 from kubectl_extsvc.cluster.client import Cluster
-from kubectl_extsvc.errors import ExecError
 from kubectl_extsvc.model.finding import Fact
-from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Transfer
+from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Transfer, Trust
+from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode, Source
-from kubectl_extsvc.operations.asking import ask, ask_all, resolve_in_pod
+from kubectl_extsvc.operations.asking import ask, ask_all
 from kubectl_extsvc.probes.batch import Limits
 
 WEB = Source("default", "web", "app", MeshMode.SIDECAR)
 CRON = Source("shop", "cron", "app", MeshMode.PLAIN)
 V4 = ("v4.channel.k8s.io",)
 LIMITS = Limits()
+CHAIN = Path(__file__).parents[1] / "worlds" / "chain.pem"
 
 
 def transfers(count: int) -> tuple[Transfer, ...]:
@@ -63,7 +65,8 @@ def python3(argv: list[str], stdin: bytes) -> Printed:
         return missing(argv[0])
     question = json.loads(stdin.splitlines()[1])
     fields = {"exit": 0, "error": "", "status": 204, "version": "1.1", "ip": "203.0.113.10", "port": 80,
-              "times": [0.1, 0.2, 0, 0.3, 0.4], "headers": [], "body": ""}  # fmt: skip
+              "times": [0.1, 0.2, 0, 0.3, 0.4], "headers": [], "body": "", "certs": [], "tls": "",
+              "alpn": "", "first": ""}  # fmt: skip
     lines = (f"{question['token']} {json.dumps({'place': n, **fields})}\n" for n in range(len(question["transfers"])))
     return "".join(lines).encode(), b"", 0
 
@@ -102,9 +105,54 @@ async def test_without_any_tool_the_reason_names_them_and_a_flag(store: ObjectSt
 
     outcomes = await ask(cluster, WEB, transfers(2), LIMITS)
 
-    said = "none of curl, python3, wget is in this container; choose another source with --from, or use --probe-pods"
-    unlock = "a source with curl, python3 or wget (--from, --probe-pods)"
+    said = (
+        "none of curl, python3, wget, bash is in this container; choose another source with --from, or use --probe-pods"
+    )
+    unlock = "a source with curl, python3, wget or bash (--from, --probe-pods)"
     assert outcomes == tuple(NoAnswer(transfer, said, unlock) for transfer in transfers(2))
+
+
+async def test_what_wget_cannot_ask_bash_does(store: ObjectStore, cluster: Cluster) -> None:
+    def image(argv: list[str], stdin: bytes) -> Printed:
+        if argv[:1] == ["timeout"] and "bash" in argv:
+            return b"connected 1.000000 1.002000\n220 mail.test ESMTP\r\n", b"", 0
+        return busybox(argv, stdin)
+
+    store.on_exec("default/web", {"app": image})
+    asked = (replace(transfers(1)[0], scheme=Scheme.TCP), replace(transfers(2)[1], scheme=Scheme.HTTPS, connect_to="a"))
+
+    bare, encrypted = await ask(cluster, WEB, asked, LIMITS)
+
+    assert isinstance(bare, Answer)
+    assert (bare.connected, bare.first_words) == (True, "220 mail.test ESMTP")
+    said = "wget cannot dial another host than the one in an https URL; use a source with curl or python3"
+    assert encrypted == NoAnswer(asked[1], said, "a source with curl or python3 (--from, --probe-pods)")
+
+
+async def test_a_certificate_that_was_refused_unseen_is_looked_at_in_one_more_exec(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    def answer(asked: Asked) -> Reply:
+        if "pinnedpubkey" in asked.options:
+            return Reply(0, 90, "SSL: public key does not match pinned public key", certs=shown)
+        if asked.url.startswith("https://a1"):
+            return Reply(0, 60, "SSL certificate problem: unable to get local issuer certificate", certs="")
+        return Reply(200, certs=shown)
+
+    shown = CHAIN.read_text()
+    store.on_exec("default/web", {"app": curl(answer)})
+    asked = tuple(replace(transfer, scheme=Scheme.HTTPS, port=443) for transfer in transfers(3))
+
+    outcomes = await ask(cluster, WEB, asked, LIMITS)
+
+    seen = [(o.exit_code, o.handshake) for o in outcomes if isinstance(o, Answer)]
+    chains = [(code, h.trust, [c.subject for c in h.certificates]) for code, h in seen if h is not None]
+    assert chains == [
+        (0, Trust.TRUSTED, ["CN = pay.test"]),
+        (60, Trust.UNTRUSTED, ["CN = pay.test"]),
+        (0, Trust.TRUSTED, ["CN = pay.test"]),
+    ]
+    assert commands(store) == ["curl", "curl"]
 
 
 async def test_a_server_that_cannot_end_stdin_gets_arguments(store: ObjectStore, cluster: Cluster) -> None:
@@ -159,46 +207,45 @@ async def test_what_was_said_before_the_status_was_lost_counts(store: ObjectStor
     assert [isinstance(outcome, Answer) for outcome in outcomes] == [True, False]
 
 
-async def test_sources_are_asked_at_once_and_the_plain_one_looks_up(store: ObjectStore, cluster: Cluster) -> None:
-    def plain(argv: list[str], stdin: bytes) -> Printed:
-        if argv[0] == "getent":
-            return b"127.249.0.0 STREAM\n203.0.113.20 STREAM api\n203.0.113.20 DGRAM\n127.249.0.1 STREAM\n", b"", 0
-        return curl(by_number)(argv, stdin)
+HOSTS = ("my-pay.shop", "api.pay.example.")
 
-    store.on_exec("default/web", {"app": curl(by_number)})
-    store.on_exec("shop/cron", {"app": plain})
 
-    replies = await ask_all(cluster, {WEB: transfers(2), CRON: transfers(1)}, ("api.pay.example",), LIMITS)
+def getent(address: str) -> Program:
+    def run(argv: list[str], stdin: bytes) -> Printed:
+        if argv[0] != "getent":
+            return curl(by_number)(argv, stdin)
+        words = "".join(f"{word if word[:4] == '127.' else address} STREAM {word}\n" for word in argv[2:])
+        return words.encode(), b"", 0
+
+    return run
+
+
+async def test_all_sources_are_asked_everything_and_the_plain_one_knows_outside_hosts_best(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    store.on_exec("default/web", {"app": getent("240.240.0.1")})
+    store.on_exec("shop/cron", {"app": getent("203.0.113.20")})
+
+    replies = await ask_all(cluster, {WEB: transfers(2), CRON: transfers(1)}, HOSTS, LIMITS)
 
     assert sorted(replies.outcomes) == [("default/web", "t0"), ("default/web", "t1"), ("shop/cron", "t0")]
+    assert replies.resolutions == {
+        (key, name): Resolution(name, "getent", addresses=(address,))
+        for key, address in (("default/web", "240.240.0.1"), ("shop/cron", "203.0.113.20"))
+        for name in HOSTS
+    }
     assert (replies.resolved, replies.unread) == ({"api.pay.example": ("203.0.113.20",)}, {})
-    assert sorted(store.execs()) == [("cron", "app", "curl"), ("cron", "app", "getent"), ("web", "app", "curl")]
 
 
-def only(name: str, printed: Printed) -> Program:
-    return lambda argv, stdin: printed if argv[0] == name else missing(argv[0])
-
-
-async def test_without_getent_python3_looks_up(store: ObjectStore, cluster: Cluster) -> None:
-    store.on_exec("shop/cron", {"app": only("python3", (b'["203.0.113.20", "2001:db8::1"]\n', b"", 0))})
-
-    found = await resolve_in_pod(cluster, CRON, ("api.pay.example",))
-
-    assert found == {"api.pay.example": ("203.0.113.20", "2001:db8::1")}
-
-
-async def test_without_both_the_lookup_is_unread_and_the_probes_count(store: ObjectStore, cluster: Cluster) -> None:
+async def test_without_any_resolver_the_lookup_is_unread_and_the_probes_count(
+    store: ObjectStore, cluster: Cluster
+) -> None:
     store.on_exec("shop/cron", {"app": curl(by_number)})
 
-    replies = await ask_all(cluster, {CRON: transfers(1)}, ("api.pay.example",), LIMITS)
+    replies = await ask_all(cluster, {CRON: transfers(1)}, HOSTS, LIMITS)
 
-    reason = "pod/cron has neither getent nor python3"
-    assert replies.unread == {Fact.RESOLUTION: Unread(Fact.RESOLUTION, reason, "a source with getent or python3")}
+    reason = "pod/cron has no tool that tells: none of python3, nslookup, getent"
+    unlock = "a source with python3, nslookup or getent (--from, --probe-pods)"
+    assert replies.unread == {Fact.RESOLUTION: Unread(Fact.RESOLUTION, reason, unlock)}
+    assert replies.resolutions == {("shop/cron", name): ResolutionUnknown(reason, unlock) for name in HOSTS}
     assert statuses(tuple(replies.outcomes.values())) == [("t0", 200)]
-
-
-async def test_a_lookup_that_may_not_run_is_raised(store: ObjectStore, cluster: Cluster) -> None:
-    store.server.on("GET", "/api/v1/namespaces/shop/pods/cron/exec", status(403, "Forbidden", "no exec for you"))
-
-    with pytest.raises(ExecError, match=r"^no exec for you$"):
-        await resolve_in_pod(cluster, CRON, ("api.pay.example",))

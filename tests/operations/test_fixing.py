@@ -22,9 +22,10 @@ from kubectl_extsvc.model.report import AliasReport, SourceReport
 from kubectl_extsvc.model.resources import DESTINATION_RULES, Json, ObjectRef
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.operations import creating
-from kubectl_extsvc.operations.fixing import PlannedFix, by_objects, carry_out_fix, objection, plan_fix, try_fix
+from kubectl_extsvc.operations.fixing import PlannedFix, carry_out_fix, objection, plan_fix, try_fix
 from kubectl_extsvc.plans.fixes import is_planned, objects_in, with_edits
 from kubectl_extsvc.rules import judge
+from kubectl_extsvc.rules.unprobed import by_objects
 
 OURS = {"app.kubernetes.io/managed-by": "kubectl-extsvc", "extsvc.dev/alias": "my-pay"}
 
@@ -50,7 +51,7 @@ def service_of(alias: Alias) -> Json:
 
 
 def whole(case: Case) -> Snapshot:
-    """The case's objects, with the Service that hand-made cases leave out, ours if the alias is, each as a server gives it."""
+    """The case's objects, with the Service that hand-made cases leave out; each as a server gives it."""
     snapshot = case.snapshot
     if not snapshot.services:
         snapshot = replace(snapshot, services=(service_of(case.alias),))

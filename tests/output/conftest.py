@@ -8,8 +8,19 @@ import pytest
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, AppProtocol, HostTarget
 from kubectl_extsvc.model.finding import Finding, Judgement, Severity, Skipped
 from kubectl_extsvc.model.observation import AccessLogLine, Contract, Observation, Stage, StageResult, StageState
-from kubectl_extsvc.model.probe import Answer, NoAnswer, Purpose, Scheme, Times, Transfer
+from kubectl_extsvc.model.probe import (
+    Answer,
+    Certificate,
+    Handshake,
+    NoAnswer,
+    Purpose,
+    Scheme,
+    Times,
+    Transfer,
+    Trust,
+)
 from kubectl_extsvc.model.report import AliasReport, Report, SourceReport
+from kubectl_extsvc.model.resolution import Attempt, Reply, Resolution, ResolutionUnknown
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.route import (
     EnvoyEndpoint,
@@ -144,6 +155,65 @@ def httpbin() -> AliasReport:
     )
 
 
+def attempts(name: str, *replies: tuple[Reply, tuple[str, ...]], cnames: tuple[str, ...] = ()) -> tuple[Attempt, ...]:
+    """Of A and AAAA."""
+    return tuple(
+        Attempt(name, record, reply, cnames, addresses, 0.0012)
+        for record, (reply, addresses) in zip(("A", "AAAA"), replies, strict=True)
+    )
+
+
+def way(name: str, *tries: tuple[Attempt, ...]) -> Resolution:
+    """As python3 saw it in a pod of the namespace shop."""
+    return Resolution(
+        name,
+        "python3",
+        tuple(attempt for both in tries for attempt in both),
+        tries[-1][0].addresses + tries[-1][1].addresses,
+        ("10.96.0.10",),
+        ("shop.svc.cluster.local", "svc.cluster.local", "cluster.local"),
+        5,
+    )
+
+
+NXDOMAIN = ((Reply.NO_SUCH_NAME, ()), (Reply.NO_SUCH_NAME, ()))
+PAY = "my-pay.shop.svc.cluster.local"
+FOUND = attempts(PAY, (Reply.FOUND, ("203.0.113.20",)), (Reply.NO_DATA, ()), cnames=("api.pay.example",))
+PAY_WAYS = {
+    "resolution": way(
+        PAY,
+        attempts(f"{PAY}.shop.svc.cluster.local", *NXDOMAIN),
+        attempts(f"{PAY}.svc.cluster.local", *NXDOMAIN),
+        attempts(f"{PAY}.cluster.local", *NXDOMAIN),
+        FOUND,
+    ),
+    "short_resolution": way("my-pay.shop", attempts("my-pay.shop.shop.svc.cluster.local", *NXDOMAIN), FOUND),
+    "target_resolution": way(
+        "api.pay.example",
+        attempts("api.pay.example.shop.svc.cluster.local", *NXDOMAIN),
+        attempts("api.pay.example.svc.cluster.local", *NXDOMAIN),
+        attempts("api.pay.example.cluster.local", *NXDOMAIN),
+        attempts("api.pay.example", (Reply.FOUND, ("203.0.113.20",)), (Reply.SILENT, ())),
+    ),
+}
+
+WIKIPEDIA_HANDSHAKE = Handshake(
+    "en.wikipedia.org",
+    (
+        Certificate(
+            "CN = *.wikipedia.org",
+            "CN = E8, O = Let's Encrypt",
+            ("*.wikipedia.org", "wikipedia.org"),
+            "2026-10-01T00:00:00Z",
+            "2026-12-30T00:00:00Z",
+        ),
+        Certificate("CN = E8, O = Let's Encrypt", "CN = ISRG Root X1", (), "2024-01-01T00:00:00Z", ""),
+    ),
+    Trust.TRUSTED,
+    "TLSv1.3",
+    "h2",
+)
+
 SNI_FINDING = Finding(
     "XS0403",
     Severity.ERROR,
@@ -237,6 +307,10 @@ def pay() -> AliasReport:
                         "203.0.113.20:443",
                         "outbound|80||my-pay.shop.extsvc.internal",
                     ),
+                    computed=Route(
+                        RouteKind.HTTP, "0.0.0.0_80", "outbound|80||my-pay.shop.extsvc.internal", observed=False
+                    ),
+                    **PAY_WAYS,
                 ),
                 stages(
                     (OK, "my-pay.shop.svc.cluster.local, 2nd of 4 search tries"),
@@ -260,6 +334,7 @@ def pay() -> AliasReport:
                             times=Times(0.002, 0.0, 0.0, 0.0, 0.003),
                         ),
                     ),
+                    resolution=ResolutionUnknown("pod/cron-55 has no tool that tells"),
                 ),
                 stages(
                     (OK, "my-pay.shop.svc.cluster.local, 2nd of 4 search tries"),
@@ -334,8 +409,11 @@ def wikipedia() -> AliasReport:
                                 remote_ip=address,
                                 remote_port=port.number,
                                 times=Times(0.0, 0.012, 0.0, 0.0, 1.25),
+                                first_words="" if port is TLS_443 else "220 mail.test ESMTP",
+                                handshake=WIKIPEDIA_HANDSHAKE if port is TLS_443 else None,
                             ),
                         ),
+                        resolution=Resolution("my-wikipedia.default", "getent", addresses=("10.96.4.7",)),
                         route=Route(
                             RouteKind.TCP,
                             "virtualOutbound",
@@ -434,7 +512,10 @@ def hostile() -> AliasReport:
         error=HOSTILE,
         headers=(("x-long", "A" * 10_240), ("x-evil", HOSTILE)),
         body=HOSTILE,
+        first_words=HOSTILE,
+        handshake=Handshake(HOSTILE, (Certificate(HOSTILE, HOSTILE, (HOSTILE,), HOSTILE, HOSTILE),), alpn=HOSTILE),
     )
+    lookup = way(HOSTILE, attempts(HOSTILE, *NXDOMAIN, cnames=(HOSTILE,)))
     finding = replace(SNI_FINDING, message=HOSTILE, evidence=(HOSTILE, "A" * 10_240), cure=HOSTILE)
     return replace(
         broken,
@@ -442,7 +523,9 @@ def hostile() -> AliasReport:
         sources=(
             replace(
                 web,
-                observation=replace(web.observation, outcomes=(answer,), route=RouteUnknown(HOSTILE)),
+                observation=replace(
+                    web.observation, outcomes=(answer,), route=RouteUnknown(HOSTILE), resolution=lookup
+                ),
                 stages=(*web.stages[:5], StageResult(Stage.HTTP, FAILED, HOSTILE)),
             ),
             cron,
@@ -476,12 +559,13 @@ def reports() -> Mapping[str, Report]:
             incomplete=True,
         ),
         "hostile": Report((hostile(),), ISTIO, 1.0, unread=(Unread(HOSTILE, HOSTILE, HOSTILE),), notes=(HOSTILE,)),
-        "several-ports": Report((wikipedia(),), ISTIO, 2.5),
+        "several-ports": Report((wikipedia(),), ISTIO, 2.5, at="2026-11-24T10:00:00Z"),
         "several-aliases": Report((httpbin(), pay()), ISTIO, 1.4, notes=("no ambient source; --from names one",)),
         "rich": Report(
             (pay(), wikipedia(), unseen()),
             ISTIO,
             3.0,
+            at="2026-11-24T10:00:00Z",
             unread=(forbidden,),
             notes=("no ambient source; --from names one",),
             incomplete=True,

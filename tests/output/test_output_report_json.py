@@ -13,8 +13,9 @@ from jsonschema import Draft202012Validator
 from kubectl_extsvc.model.alias import AppProtocol, Form, TlsMode
 from kubectl_extsvc.model.finding import Severity
 from kubectl_extsvc.model.observation import Stage, StageState
-from kubectl_extsvc.model.probe import Purpose, Scheme
+from kubectl_extsvc.model.probe import Purpose, Scheme, Trust
 from kubectl_extsvc.model.report import Report
+from kubectl_extsvc.model.resolution import Reply
 from kubectl_extsvc.model.route import OutboundTls, RouteKind
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.output import REPORT_FORMATS, Style
@@ -34,6 +35,8 @@ ENUMS: Mapping[str, type[StrEnum]] = {
     "outboundTls": OutboundTls,
     "routeKind": RouteKind,
     "meshMode": MeshMode,
+    "trust": Trust,
+    "reply": Reply,
 }
 
 ONE_OF_A_FEW = {
@@ -53,6 +56,18 @@ ONE_OF_A_FEW = {
     "aliases.sources.route.kind",
     "aliases.sources.route.tls.mode",
     "aliases.sources.decision.mode",
+    "aliases.sources.resolution.tool",
+    "aliases.sources.resolution.attempts.record",
+    "aliases.sources.resolution.attempts.reply",
+    "aliases.sources.shortResolution.tool",
+    "aliases.sources.shortResolution.attempts.record",
+    "aliases.sources.shortResolution.attempts.reply",
+    "aliases.sources.targetResolution.tool",
+    "aliases.sources.targetResolution.attempts.record",
+    "aliases.sources.targetResolution.attempts.reply",
+    "aliases.sources.computedRoute.kind",
+    "aliases.sources.computedRoute.tls.mode",
+    "aliases.sources.outcomes.answer.handshake.trust",
     "aliases.sources.outcomes.transfer.purpose",
     "aliases.sources.outcomes.transfer.scheme",
     "aliases.findings.code",
@@ -110,6 +125,44 @@ NULL_OR = {
     "aliases.sources.outcomes.answer.remoteIP": "string",
     "aliases.sources.outcomes.answer.remotePort": "number",
     "aliases.sources.outcomes.answer.body": "string",
+    "aliases.sources.resolution": "object",
+    "aliases.sources.resolution.name": "string",
+    "aliases.sources.resolution.tool": "string",
+    "aliases.sources.resolution.ndots": "number",
+    "aliases.sources.resolution.unknown": "string",
+    "aliases.sources.resolution.attempts.seconds": "number",
+    "aliases.sources.shortResolution": "object",
+    "aliases.sources.shortResolution.name": "string",
+    "aliases.sources.shortResolution.tool": "string",
+    "aliases.sources.shortResolution.ndots": "number",
+    "aliases.sources.shortResolution.unknown": "string",
+    "aliases.sources.shortResolution.attempts.seconds": "number",
+    "aliases.sources.targetResolution": "object",
+    "aliases.sources.targetResolution.name": "string",
+    "aliases.sources.targetResolution.tool": "string",
+    "aliases.sources.targetResolution.ndots": "number",
+    "aliases.sources.targetResolution.unknown": "string",
+    "aliases.sources.targetResolution.attempts.seconds": "number",
+    "aliases.sources.computedRoute.filterChain": "string",
+    "aliases.sources.computedRoute.routeConfig": "string",
+    "aliases.sources.computedRoute.virtualHost": "string",
+    "aliases.sources.computedRoute.virtualService": "object",
+    "aliases.sources.computedRoute.hostRewrite": "string",
+    "aliases.sources.computedRoute.directResponse": "number",
+    "aliases.sources.computedRoute.envoyCluster": "string",
+    "aliases.sources.computedRoute.clusterType": "string",
+    "aliases.sources.computedRoute.destinationRule": "object",
+    "aliases.sources.computedRoute.tls.sni": "string",
+    "aliases.sources.computedRoute.tls.ca": "string",
+    "aliases.sources.computedRoute": "object",
+    "at": "string",
+    "aliases.sources.outcomes.answer.firstWords": "string",
+    "aliases.sources.outcomes.answer.handshake": "object",
+    "aliases.sources.outcomes.answer.handshake.sni": "string",
+    "aliases.sources.outcomes.answer.handshake.version": "string",
+    "aliases.sources.outcomes.answer.handshake.alpn": "string",
+    "aliases.sources.outcomes.answer.handshake.certificates.notBefore": "string",
+    "aliases.sources.outcomes.answer.handshake.certificates.notAfter": "string",
 }
 """Members that may be null, and what else they are."""
 
@@ -121,6 +174,19 @@ MAY_BE_EMPTY = {
     "aliases.sources.decision.losers.destinationRule.namespace",
     "aliases.sources.outcomes.answer.headers.value",
     "aliases.sources.outcomes.transfer.path",
+    "aliases.sources.resolution.search.*",
+    "aliases.sources.resolution.attempts.name",
+    "aliases.sources.resolution.attempts.cnames.*",
+    "aliases.sources.shortResolution.search.*",
+    "aliases.sources.shortResolution.attempts.name",
+    "aliases.sources.shortResolution.attempts.cnames.*",
+    "aliases.sources.targetResolution.search.*",
+    "aliases.sources.targetResolution.attempts.name",
+    "aliases.sources.targetResolution.attempts.cnames.*",
+    "aliases.sources.computedRoute.listener",
+    "aliases.sources.outcomes.answer.handshake.certificates.subject",
+    "aliases.sources.outcomes.answer.handshake.certificates.issuer",
+    "aliases.sources.outcomes.answer.handshake.certificates.names.*",
     "aliases.sources.route.destinationRule.namespace",
     "aliases.sources.route.listener",
     "aliases.sources.route.virtualService.namespace",

@@ -22,11 +22,12 @@ def test_yaml_of_hostile_text_is_printable_ascii(reports: Mapping[str, Report]) 
 
 
 def test_keys_keep_their_order_and_enum_members_are_words(reports: Mapping[str, Report]) -> None:
-    assert REPORT_FORMATS["yaml"](reports["several-ports"], Style()).splitlines()[:5] == [
+    assert REPORT_FORMATS["yaml"](reports["several-ports"], Style()).splitlines()[:6] == [
         "apiVersion: extsvc.dev/v1alpha1",
         "kind: Report",
         "incomplete: false",
         "worstSeverity: warning",
+        "at: '2026-11-24T10:00:00Z'",
         "seconds: 2.5",
     ]
 

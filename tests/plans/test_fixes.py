@@ -38,7 +38,8 @@ def obj(kind: str, name: str = "my-pay", **fields: Any) -> Json:
     return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **fields}
 
 
-WORDS, STEP, INCOMPLETE = finding("XS0102"), finding("XS0403", Delete(RULE)), Create(("a",), complete=False)
+WORDS, STEP = finding("XS0102"), finding("XS0403", Delete(RULE))
+UNKNOWN = finding("XS0102", Create(("a",), complete=False))
 WARNING = finding("XS0404", Delete(RULE), severity=Severity.WARNING)
 HINT = finding("XS0301", Delete(RULE), severity=Severity.INFO)
 
@@ -51,7 +52,7 @@ HINT = finding("XS0301", Delete(RULE), severity=Severity.INFO)
         ([STEP, WARNING], "XS0404", Choice(WARNING, "")),
         ([WORDS], "", ForAPerson(WORDS)),
         ([WORDS, STEP], "XS0102", ForAPerson(WORDS)),
-        ([replace(WORDS, fix=(INCOMPLETE,))], "", ForAPerson(replace(WORDS, fix=(INCOMPLETE,)))),
+        ([UNKNOWN, STEP], "", Choice(STEP, "after XS0102, which only a person can cure")),
         ([replace(STEP, fix=()), STEP], "XS0403", Choice(STEP, "")),
         ([], "", Nothing(())),
         ([HINT], "", Nothing((HINT,))),
@@ -60,6 +61,23 @@ HINT = finding("XS0301", Delete(RULE), severity=Severity.INFO)
 )
 def test_the_finding_to_cure(findings: list[Finding], code: str, chosen: Choice | ForAPerson | Nothing) -> None:
     assert choose(findings, code) == chosen
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        MergePatch(RULE, {"spec": {"trafficPolicy": {"tls": {"sni": "HOST"}}}}),
+        MergePatch(RULE, {"spec": {"names": ["HOST"]}}),
+        JsonPatch(RULE, [{"op": "add", "path": "/spec/x", "value": {"sni": "HOST"}}]),
+        Apply({"metadata": {"name": "x"}, "spec": {"tls": {"sni": "HOST"}}}),
+        Create(("a", "--external-name", "HOST")),
+        Create(("a", "--address", "ADDRESS")),
+        Create(("a",), complete=False),
+    ],
+)
+def test_a_step_with_a_word_to_fill_in_is_for_a_person(step: Step) -> None:
+    unknown = finding("XS0403", step)
+    assert choose([unknown]) == ForAPerson(unknown)
 
 
 def test_a_code_that_verify_does_not_find_is_refused_with_those_that_it_finds() -> None:

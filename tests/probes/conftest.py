@@ -22,6 +22,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
         yield servers
 
 
+@pytest.fixture
+def strangers(tmp_path: Path) -> Iterator[Street]:
+    """Servers whose certificates are of another CA."""
+    with street(tmp_path, "a stranger's CA") as servers:
+        yield servers
+
+
 @pytest.fixture(scope="session", params=CURLS)
 def curl(request: pytest.FixtureRequest) -> str:
     """Path of a curl."""

@@ -111,11 +111,12 @@ def test_a_missing_tool_leads_down_the_ladder_and_the_last_one_says_so() -> None
     assert reading.outcomes == (
         NoAnswer(
             ASKED[0],
-            "none of curl, python3, wget is in this container; choose another source with --from, or use --probe-pods",
-            "a source with curl, python3 or wget (--from, --probe-pods)",
+            "none of curl, python3, wget, bash is in this container; choose another source with --from, "
+            "or use --probe-pods",
+            "a source with curl, python3, wget or bash (--from, --probe-pods)",
         ),
     )
-    assert next_tool(Tool.WGET) is None
+    assert next_tool(Tool.BASH) is None
 
 
 def test_a_later_answer_replaces_and_a_later_silence_does_not() -> None:
@@ -201,7 +202,16 @@ NAMES = [
 ]
 PIECES = st.one_of(
     st.binary(max_size=40),
-    st.sampled_from([b"\n", b"curl: (7) no\n", b"  HTTP/1.1 200 OK\n", b"HTTP/1.1 100 x\r\n\r\n", b"HTTP/\r\n\r\n"]),
+    st.sampled_from(
+        [
+            b"\n",
+            b"connected 1.0 2\n",
+            b"curl: (7) no\n",
+            b"  HTTP/1.1 200 OK\n",
+            b"HTTP/1.1 100 x\r\n\r\n",
+            b"HTTP/\r\n\r\n",
+        ]
+    ),
     st.builds(
         lambda place, letter: f"\n{TOKEN} {place} {letter}".encode(), st.integers(0, 7), st.sampled_from("jhwe.")
     ),
@@ -220,7 +230,12 @@ PIECES = st.one_of(
     st.sampled_from([None, 0, 1, 2, 7, 27, 126, 127, 137]),
     st.sampled_from(
         [(Tool.CURL, form) for form in Form]
-        + [(Tool.PYTHON3, Form.PARALLEL), (Tool.WGET, Form.PARALLEL), (Tool.WGET, Form.CLASSIC)]
+        + [
+            (Tool.PYTHON3, Form.PARALLEL),
+            (Tool.WGET, Form.PARALLEL),
+            (Tool.WGET, Form.CLASSIC),
+            (Tool.BASH, Form.PARALLEL),
+        ]
     ),
 )
 def test_reading_never_raises_and_gives_one_outcome_a_transfer(

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 from worlds.probe_servers import TLS_NAME, Street
 
 from kubectl_extsvc.errors import UsageError
-from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Transfer
+from kubectl_extsvc.model.probe import Answer, Handshake, NoAnswer, Outcome, Purpose, Scheme, Transfer, Trust
 from kubectl_extsvc.probes import curl as asking_curl
 from kubectl_extsvc.probes.asking import batches, read_answers
 from kubectl_extsvc.probes.batch import Batch, Form, Limits, Retry, Tool, merged
+from kubectl_extsvc.probes.curl_answers import shown_certificates
 from kubectl_extsvc.probes.curl_exit import CurlExit
 
 Run = Callable[[Batch, str], tuple[bytes, bytes, int]]
@@ -257,7 +259,7 @@ def test_insecure_takes_any_certificate(servers: Street, run: Run, curl: str) ->
     ],
     ids=ascii,
 )
-@pytest.mark.parametrize("tool", [Tool.CURL, Tool.PYTHON3, Tool.WGET])
+@pytest.mark.parametrize("tool", Tool)
 def test_what_could_change_the_question_is_refused(bad: dict[str, object], tool: Tool) -> None:
     values: dict[str, object] = {"host": "a.test", "port": 80, **bad}
     asked = Transfer("a", Purpose.ALIAS, Scheme.HTTP, **values)  # type: ignore[arg-type]
@@ -300,3 +302,103 @@ def test_ipv6_stands_in_brackets_wherever_curl_splits_at_colons() -> None:
 )
 def test_version_of_curl(text: str, version: tuple[int, int, int] | None) -> None:
     assert asking_curl.version_of(text) == version
+
+
+def handshakes(outcomes: tuple[Outcome, ...]) -> list[Handshake | None]:
+    return [outcome.handshake for outcome in outcomes if isinstance(outcome, Answer)]
+
+
+def test_a_handshake_shows_chain_trust_and_server_name(servers: Street, run: Run, curl: str) -> None:
+    asked = (
+        https("checked", servers.tls),
+        https("taken", servers.tls, insecure=True),
+        transfer("by address", servers.tls, scheme=Scheme.HTTPS),
+        https("alert", servers.tls, host="other.test"),
+        transfer("plaintext", servers.http),
+    )
+    for program, tool, form in programs(curl):
+        checked, taken, by_address, alert, plaintext = handshakes(ask(run, program, tool, asked, form))
+        (certificate,) = checked.certificates if checked and form is not Form.CLASSIC else [None]
+        assert (checked, taken, by_address, alert, plaintext) == (
+            Handshake(TLS_NAME, (certificate,) if certificate else (), Trust.TRUSTED, *spoken(checked)),
+            Handshake(TLS_NAME, (certificate,) if certificate else (), Trust.NOT_CHECKED, *spoken(checked)),
+            Handshake("", (certificate,) if certificate else (), Trust.TRUSTED, *spoken(checked)),
+            Handshake("other.test"),
+            None,
+        ), (tool, form)
+        if certificate:
+            assert (certificate.subject, certificate.issuer) == (f"CN = {TLS_NAME}", "CN = test CA")
+            assert certificate.names == (TLS_NAME, "127.0.0.1")
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            assert certificate.not_before < now < certificate.not_after
+
+
+def spoken(handshake: Handshake | None) -> tuple[str, str]:
+    """TLS version and ALPN: curl does not say them."""
+    assert handshake is not None
+    assert handshake.version in ("", "TLSv1.3")
+    return handshake.version, handshake.alpn
+
+
+def test_a_refused_chain_is_shown_by_python3_at_once_and_by_curl_when_asked_again(
+    strangers: Street, run: Run, curl: str
+) -> None:
+    asked = (https("a", strangers.tls), https("b", strangers.tls, method="POST", headers=(("X-Once", "1"),)))
+    by_python = handshakes(ask(run, sys.executable, Tool.PYTHON3, asked))
+    assert [(h and h.trust, h and [c.subject for c in h.certificates]) for h in by_python] == [
+        (Trust.UNTRUSTED, [f"CN = {TLS_NAME}"])
+    ] * 2
+
+    (batch,) = batches(Tool.CURL, asked, Limits(2.0), TOKEN)
+    reading = read_answers(batch, *run(batch, curl))
+    assert [h and h.trust for h in handshakes(reading.outcomes)] == [Trust.UNTRUSTED] * 2
+    if reading.unshown:
+        (again,) = batches(Tool.CURL, reading.unshown, Limits(2.0), TOKEN, Form.HANDSHAKE)
+        chains = shown_certificates(again, run(again, curl)[0])
+        assert chains == {id: h.certificates for id, h in zip("ab", by_python, strict=True) if h}
+
+
+def test_looking_at_a_refused_certificate_sends_no_request(strangers: Street, run: Run, curl: str) -> None:
+    (batch,) = batches(Tool.CURL, (https("a", strangers.tls_silent),), Limits(2.0), TOKEN, Form.HANDSHAKE)
+    run(batch, curl)
+    assert strangers.heard == {"tls_silent": [b""]}
+
+
+def test_a_bare_connection_hears_who_speaks_first_where_the_tool_can_listen(servers: Street, run: Run) -> None:
+    asked = (tcp("a", servers.talker), tcp("b", servers.silent), tcp("c", servers.http))
+    outcomes = ask(run, sys.executable, Tool.PYTHON3, asked)
+    assert [o.first_words for o in outcomes if isinstance(o, Answer)] == ["220 mail.test ESMTP", "", ""]
+
+
+def by_bash(run: Run, asked: tuple[Transfer, ...]) -> tuple[Outcome, ...]:
+    runs = batches(Tool.BASH, asked, Limits(1.0), TOKEN)
+    return tuple(outcome for one in runs for outcome in read_answers(one, *run(one, "")).outcomes)
+
+
+def test_bash_alone_connects_listens_and_speaks_plain_http(servers: Street, run: Run) -> None:
+    asked = {
+        transfer("ok", servers.http, want_body=True): (0, 200, "hello\n", ""),
+        transfer("chunked", servers.http, "/chunked", want_body=True): (0, 200, "four chunk", ""),
+        transfer("by another name", servers.http, host="a.test", connect_to=LOOPBACK): (0, 200, "", ""),
+        transfer("not http", servers.http, "/not-http"): (CurlExit.UNSUPPORTED_PROTOCOL, 0, "", ""),
+        transfer("no name", servers.http, host=UNRESOLVABLE): (CurlExit.RESOLVE_HOST, 0, "", ""),
+        transfer("refused", servers.refusing): (CurlExit.CONNECT, 0, "", ""),
+        transfer("closing", servers.closing): (CurlExit.EMPTY_REPLY, 0, "", ""),
+        tcp("talker", servers.talker): (0, 0, "", "220 mail.test ESMTP"),
+        tcp("waiting", servers.http): (0, 0, "", ""),
+        tcp("tcp refused", servers.refusing): (CurlExit.CONNECT, 0, "", ""),
+    }
+    answers = [outcome for outcome in by_bash(run, tuple(asked)) if isinstance(outcome, Answer)]
+    assert {a.transfer: (a.exit_code, a.status, a.body, a.first_words) for a in answers} == asked
+    assert [a.transfer.id for a in answers if not a.connected] == ["no name", "refused", "tcp refused"]
+
+
+def test_what_a_transfer_holds_is_never_read_as_a_script(servers: Street, run: Run) -> None:
+    asked = transfer("a", servers.http, "/echo?$(id)`id`", headers=(("X-A", "$(id); `id` \"'"),), want_body=True)
+    (answer,) = by_bash(run, (asked,))
+    assert isinstance(answer, Answer)
+    assert {"GET /echo?$(id)`id` HTTP/1.1", "X-A: $(id); `id` \"'"} <= set(answer.body.split("\n"))
+
+
+def test_bash_cannot_speak_tls(servers: Street) -> None:
+    assert batches(Tool.BASH, (https("a", servers.tls),), Limits(), TOKEN) == ()

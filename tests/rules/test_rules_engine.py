@@ -12,6 +12,7 @@ from worlds.cases import (
     NO_ISTIO,
     NO_RULE,
     PASSTHROUGH,
+    PAY_HOST,
     WEB,
     address_alias,
     address_answer,
@@ -26,15 +27,18 @@ from worlds.cases import (
     not_served,
     nothing,
     ref,
+    resolution_of,
     route,
     seen,
     slice_of,
+    tried,
 )
 from worlds.rule_cases import FIRING, SILENT
 
 from kubectl_extsvc.model.finding import Fact, Finding, Severity, Skipped
 from kubectl_extsvc.model.observation import Case, Stage
 from kubectl_extsvc.model.probe import Answer, Purpose, Scheme
+from kubectl_extsvc.model.resolution import Reply, ResolutionUnknown
 from kubectl_extsvc.model.route import OutboundTls, RouteUnknown, TlsInEffect
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode
@@ -44,6 +48,7 @@ from kubectl_extsvc.rules.judging import judge_by, missing_facts
 
 READS = {
     "services": Fact.SERVICES,
+    "endpoints": Fact.ENDPOINTS,
     "endpoint_slices": Fact.ENDPOINT_SLICES,
     "destination_rules": Fact.DESTINATION_RULES,
     "virtual_services": Fact.VIRTUAL_SERVICES,
@@ -62,6 +67,8 @@ READS = {
     "route": Fact.PROXY,
     "decision": Fact.DESTINATION_RULES,
     "resolution": Fact.NAME_PATH,
+    "short_resolution": Fact.NAME_PATH,
+    "target_resolution": Fact.NAME_PATH,
 }
 """Attribute of a case's parts → the fact that reading it takes."""
 
@@ -142,9 +149,16 @@ def test_rule_without_its_facts_is_skipped_with_the_right_that_unlocks_it() -> N
     assert judged.skipped == (
         Skipped("XS0201", *slices),
         Skipped("XS0202", *slices),
+        Skipped("XS0209", *slices),
+        Skipped("XS0213", *slices),
+        Skipped("XS0308", *rules),
+        Skipped("XS0309", *rules),
         Skipped("XS0301", *rules),
         Skipped("XS0406", *rules),
+        Skipped("XS0414", *rules),
         Skipped("XS0303", *rules),
+        Skipped("XS0605", *slices),
+        Skipped("XS0803", *rules),
     )
     assert judged.findings == ()
 
@@ -159,6 +173,17 @@ def test_source_that_gave_no_answer_skips_the_rules_about_answers() -> None:
 def test_skip_for_want_of_an_answer_is_unlocked_by_what_the_answer_wanted(unlock: str) -> None:
     missing = missing_facts(case(name_alias(), seen(nothing("the stream was lost", unlock)), mesh=NO_ISTIO))
     assert missing == {Fact.PROBES: Skipped("", "the stream was lost", unlock)}
+
+
+def test_ways_of_names_that_no_pod_could_show_are_missing_and_those_not_asked_for_are_not() -> None:
+    unknown = ResolutionUnknown("pod/cron-55 has no tool that tells", "a source with python3")
+    ways = (unknown, resolution_of(tried(PAY_HOST, Reply.FOUND, "10.96.0.7")))
+    lost, found = (seen(answer(status=200), source=CRON, resolution=each) for each in ways)
+    assert missing_facts(case(name_alias(), lost, mesh=NO_ISTIO)) == {
+        Fact.NAME_PATH: Skipped("", "pod/cron-55 has no tool that tells", "a source with python3")
+    }
+    assert missing_facts(case(name_alias(), lost, found, mesh=NO_ISTIO)) == {}
+    assert missing_facts(case(name_alias(), seen(answer(status=200), source=CRON), mesh=NO_ISTIO)) == {}
 
 
 def test_probes_that_were_not_wanted_name_no_right() -> None:
@@ -181,10 +206,12 @@ def test_unreadable_proxy_leaves_the_rules_that_can_do_with_the_objects() -> Non
             resolved={"api.pay.example": ("203.0.113.20",)},
         )
     )
-    assert [(f.code, f.evidence[0]) for f in judged.findings] == [
-        ("XS0407", "computed: no DestinationRule covers my-pay.shop.svc.cluster.local")
+    assert [(f.code, f.evidence[:2]) for f in judged.findings] == [
+        ("XS0407", ("no DestinationRule covers my-pay.shop.svc.cluster.local", "computed; the proxy was not read"))
     ]
-    assert judged.skipped == (Skipped("XS0303", "forbidden", "get and create pods/exec"),)
+    assert judged.skipped == tuple(
+        Skipped(code, "forbidden", "get and create pods/exec") for code in ("XS0604", "XS0303")
+    )
 
 
 def say(code: str, severity: Severity, **fields: Any) -> Finding:
@@ -532,7 +559,7 @@ def test_plain_source_is_a_witness_where_the_sidecar_would_send_the_other_host_a
     assert [(f.code, f.sources) for f in witnessed.findings] == [("XS0501", (WEB.key, CRON.key))]
     for unlike in (answer(status=200), answer(status=403)):
         judged = judge(case(address_alias(), behind, seen(unlike, other, source=CRON), **facts))
-        assert WEB.key not in {key for f in judged.findings for key in f.sources}
+        assert WEB.key not in {key for f in judged.findings if f.code == "XS0501" for key in f.sources}
 
 
 def test_unchecked_name_is_not_spoken_of_where_the_tls_has_to_go() -> None:

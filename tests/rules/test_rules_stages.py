@@ -37,6 +37,7 @@ from kubectl_extsvc.model.alias import AliasPort, AppProtocol
 from kubectl_extsvc.model.observation import Case, Contract, Observation, Stage, StageState
 from kubectl_extsvc.model.probe import Scheme, Times
 from kubectl_extsvc.model.report import SourceReport
+from kubectl_extsvc.model.resolution import Attempt, Reply, Resolution, ordinal
 from kubectl_extsvc.model.route import EnvoyEndpoint, OutboundTls, RouteUnknown, RuleDecision
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode
@@ -65,6 +66,35 @@ def test_originating_alias_behind_a_sidecar_shows_every_stage() -> None:
         ("ok", "SIMPLE, sni api.pay.example"),
         ("ok", "200, 4 ms"),
     ]
+
+
+def test_name_and_dns_show_the_resolvers_way_where_it_was_watched() -> None:
+    cnames = ("api.pay.example", "edge.pay.example")
+    tries = (
+        Attempt("my-pay.shop.shop.svc.cluster.local", "A", Reply.NO_SUCH_NAME, seconds=0.001),
+        Attempt("my-pay.shop.svc.cluster.local", "A", Reply.FOUND, cnames, ("203.0.113.20",), 0.002),
+        Attempt("my-pay.shop.svc.cluster.local", "AAAA", Reply.NO_DATA, cnames, seconds=0.004),
+    )
+    search = ("shop.svc.cluster.local", "svc.cluster.local", "cluster.local")
+    short = Resolution("my-pay.shop", "python3", tries, ("203.0.113.20",), ("10.96.0.10",), search, 5)
+    whole = replace(short, name="my-pay.shop.svc.cluster.local", attempts=tries[1:])
+    answered = seen(by_origin(200, remote_ip="203.0.113.20", remote_port=80))
+    watched = case(name_alias(), replace(answered, resolution=whole, short_resolution=short))
+    pinned = Resolution("my-pay.shop", "python3", (), ("203.0.113.20",), hosts_file=True)
+    by_file = case(name_alias(), replace(answered, resolution=pinned, short_resolution=pinned))
+
+    assert drawn(watched)[:2] == [
+        ("ok", "my-pay.shop.svc.cluster.local, 2nd of 4 search tries, 5 ms"),
+        ("ok", "203.0.113.20 (CNAME api.pay.example → edge.pay.example)"),
+    ]
+    assert drawn(by_file)[0][1].split(", ")[1] == "by the pod's /etc/hosts"
+
+
+@pytest.mark.parametrize(
+    ("number", "word"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd"), (112, "112th")]
+)
+def test_ordinals(number: int, word: str) -> None:
+    assert ordinal(number) == word
 
 
 def test_answer_of_an_address_that_the_service_does_not_have_is_no_answer_of_the_alias() -> None:

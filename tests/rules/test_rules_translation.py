@@ -32,7 +32,16 @@ from worlds.cases import (
 from kubectl_extsvc.model.observation import AccessLogLine, Observation, Stage
 from kubectl_extsvc.model.probe import Answer, Scheme, Times
 from kubectl_extsvc.model.route import OutboundTls, Route, RouteKind, RouteUnknown
-from kubectl_extsvc.rules.translation import Failure, FailureKind, failure_of, made_by_envoy
+from kubectl_extsvc.rules import judge
+from kubectl_extsvc.rules.translation import (
+    FLAG_OF_LENGTH,
+    RESET_REASONS,
+    Failure,
+    FailureKind,
+    envoys_flag,
+    failure_of,
+    made_by_envoy,
+)
 
 BLACK_HOLE = route(
     OutboundTls.NONE, envoy_cluster="BlackHoleCluster", virtual_host="", cluster_type="STATIC", endpoints=()
@@ -109,6 +118,75 @@ def test_black_hole_is_the_route_whichever_code_chance_gives(outcome: Answer) ->
     assert kind_of(by_log) == (FailureKind.BLOCKED, Stage.ROUTE, False)
 
 
+@pytest.mark.parametrize("way", [BLACK_HOLE, TCP_ROUTE, UNREAD, None])
+@pytest.mark.parametrize("other", [PLAIN_OK, PLAIN_REFUSED, None])
+def test_findings_do_not_tell_which_code_chance_gave(
+    way: Route | RouteUnknown | None, other: Observation | None
+) -> None:
+    empty, reset = (
+        judge(case(address_alias(), seen(answer(code), route=way), *((other,) if other else ()))) for code in (52, 56)
+    )
+    assert empty.findings == reset.findings != ()
+
+
+def test_silent_endpoint_is_the_same_whether_the_probe_or_envoy_gives_up_first() -> None:
+    probe = seen(answer(28, times=CONNECTED), route=route())
+    times = Times(0.001, 0.002, 0.0, 30.0, 30.0)
+    envoy = [
+        seen(by_envoy(503, 114, times=times), route=route(), log=logged(details="upstream_reset{connection_timeout}")),
+        seen(by_envoy(503, 114), route=route()),
+        seen(by_envoy(504, 24), route=route()),
+    ]
+    silent = seen(answer(28), source=CRON)
+    kinds = {kind_of(each, silent) for each in (probe, *envoy)}
+    assert kinds == {(FailureKind.SILENT, Stage.ENDPOINTS, False)}
+
+
+@pytest.mark.parametrize(
+    ("reason", "flag"),
+    [
+        ("overflow", "UO"), ("connection termination", "UC"), ("protocol error", "UPE"), ("remote reset", "UR"),
+        ("local reset", "LR"), ("remote connection failure", "UF"), ("connection timeout", "UF"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("again", ["", "retried and the latest "])
+def test_length_of_envoys_body_stands_for_its_flag(reason: str, flag: str, again: str) -> None:
+    body = f"upstream connect error or disconnect/reset before headers. {again}reset reason: {reason}"
+    assert envoys_flag(by_envoy(503, len(body)), None) == flag
+
+
+def test_lengths_of_envoys_bodies_tell_reasons_apart() -> None:
+    assert len(FLAG_OF_LENGTH) == 3 + 2 * len(RESET_REASONS)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "flags", "kind", "flag"),
+    [
+        (by_envoy(503, 81), "UO", FailureKind.PROXY_ERROR, "UO"),
+        (by_envoy(503, 95), "UC", FailureKind.NO_RESPONSE, "UC"),
+        (by_envoy(503, 85), "UR", FailureKind.NO_RESPONSE, "UR"),
+        (by_envoy(502, 87), "UPE", FailureKind.NOT_HTTP, "UPE"),
+        (by_envoy(504, 24), "UT", FailureKind.PROXY_ERROR, "UT"),
+        (by_envoy(503, 18), "FI", FailureKind.ENVOY_ANSWERS, "FI"),
+        (by_envoy(503, 0), "NC", FailureKind.NO_CLUSTER, "NC"),
+        (by_envoy(404, 0), "NR", FailureKind.ENVOY_ANSWERS, "NR"),
+    ],
+)
+def test_flag_means_the_same_with_and_without_an_access_log(
+    outcome: Answer, flags: str, kind: FailureKind, flag: str
+) -> None:
+    for log in (logged(flags, details="x"), None):
+        observation = seen(outcome, route=UNREAD, log=log)
+        failure = failure_of(observation, case(address_alias(), observation))
+        assert failure is not None
+        assert (failure.kind, failure.flag) == (kind, flag)
+
+
+@pytest.mark.parametrize("code", [1, 8])
+def test_answer_that_is_no_http_is_an_answer(code: int) -> None:
+    assert kind_of(seen(answer(code), source=CRON)) == (FailureKind.NOT_HTTP, Stage.HTTP, False)
+
+
 def test_closed_connection_with_a_proxy_that_cannot_be_read_is_a_guess_by_the_plain_pod() -> None:
     closed = seen(answer(52), route=UNREAD)
     assert kind_of(closed, PLAIN_OK) == (FailureKind.BLOCKED, Stage.ROUTE, True)
@@ -173,11 +251,12 @@ def test_block_all_with_a_proxy_that_cannot_be_read_is_a_guess() -> None:
         (by_envoy(503, 121, scheme=Scheme.HTTPS), route(), None, False),
         (by_envoy(503, 500), route(response_headers_changed=("server",)), None, False),
         (by_envoy(503, 19), route(response_headers_changed=("server",)), None, True),
+        (by_envoy(200, 18), route(response_headers_changed=("server",)), None, False),
         (by_envoy(503, 121), route(), logged(details="via_upstream"), False),
         (by_origin(503), route(), logged(details="cluster_not_found"), True),
     ],
     ids=["own", "passed on", "no headers", "other server", "tcp", "tls of the client", "debug headers off",
-         "debug headers off, own length", "log says upstream", "log says own"],
+         "debug headers off, own length", "debug headers off, a page so long", "log says upstream", "log says own"],
 )  # fmt: skip
 def test_who_wrote_a_response_is_told_by_log_then_route_then_headers(
     outcome: Answer, way: Route | None, log: AccessLogLine | None, made: bool

@@ -6,7 +6,9 @@ import pytest
 from sandbox.pods_world import CURL, PROXY, Said, World, pod, service, world
 
 from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.probes.lookup import getent_addresses, getent_command
+from kubectl_extsvc.probes import nslookup, resolv_conf
+from kubectl_extsvc.probes.getent import getent_addresses, getent_command
+from kubectl_extsvc.probes.resolv_conf import resolv_conf_of
 from kubectl_extsvc.sandbox.api.exec_socket import NoSuchExecutable
 from kubectl_extsvc.sandbox.pods.programs import SidecarUnavailable
 
@@ -111,6 +113,23 @@ async def test_the_products_lookup_reads_it_back(street: World) -> None:
         "httpbin.org": ("203.0.113.10",),
         "nope.example": (),
         "en.wikipedia.org": ("198.51.100.26", "198.51.100.27"),
+    }
+
+
+async def test_the_products_nslookup_reads_the_way_back(street: World) -> None:
+    conf = resolv_conf_of((await street.run(*resolv_conf.COMMAND)).stdout)
+    names = ("my-httpbin.default", "nope.example.", "en.wikipedia.org.")
+    said = await street.run(*nslookup.command(names, conf), stdin=nslookup.stdin_of(names, conf))
+    ways = nslookup.resolutions_in(names, conf, said.stdout.encode(), said.exit_code)
+    assert {name: (way.found, way.tries[:-1], way.cnames, way.addresses) for name, way in ways.items()} == {
+        "my-httpbin.default": (
+            "my-httpbin.default.svc.cluster.local",
+            ("my-httpbin.default.default.svc.cluster.local",),
+            ("httpbin.org",),
+            ("203.0.113.10",),
+        ),
+        "nope.example.": ("", (), (), ()),
+        "en.wikipedia.org.": ("en.wikipedia.org", (), (), ("198.51.100.26", "198.51.100.27")),
     }
 
 

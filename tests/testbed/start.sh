@@ -81,7 +81,7 @@ ip -n $netns link set lo up
 ip -n $netns link set eth0 up
 ip -n $netns route add $node_ip dev eth0
 for address in 198.51.100.26 198.51.100.27 203.0.113.10 203.0.113.20 203.0.113.21 203.0.113.22 203.0.113.23 \
-  203.0.113.24 203.0.113.30; do
+  203.0.113.{24..30}; do
   ip -n $netns addr add $address/32 dev eth0
   ip route add $address dev extsvc-out
 done                                              # nothing listens on .30: connection refused

@@ -6,6 +6,7 @@ from typing import Any
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, AppProtocol, HostTarget
 from kubectl_extsvc.model.observation import AccessLogLine, Case, Contract, Observation
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Times, Transfer
+from kubectl_extsvc.model.resolution import Attempt, Reply, Resolution, ResolutionUnknown
 from kubectl_extsvc.model.resources import Json, ObjectRef
 from kubectl_extsvc.model.route import (
     EnvoyEndpoint,
@@ -54,17 +55,76 @@ def slice_of(
     labels: Json | None = None,
     kind: str = "IPv4",
     ready: bool | None = None,
+    name: str = SLICE.name,
+    namespace: str = "shop",
 ) -> Json:
     return {
         "metadata": {
-            "name": SLICE.name,
-            "namespace": "shop",
+            "name": name,
+            "namespace": namespace,
             "labels": {"kubernetes.io/service-name": "my-pay"} if labels is None else labels,
         },
         "addressType": kind,
         "ports": [{"name": port, "port": number}],
         "endpoints": [{"addresses": [a], "conditions": {} if ready is None else {"ready": ready}} for a in addresses],
     }
+
+
+def mirrored(*addresses: str, name: str = "my-pay-x7k2p", port: str | None = "http") -> Json:
+    """The slice that Kubernetes writes for v1 Endpoints of the alias's name."""
+    labels = {
+        "kubernetes.io/service-name": "my-pay",
+        "endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io",
+    }
+    item = slice_of(*addresses, labels=labels, name=name, port=port)
+    item["metadata"]["ownerReferences"] = [{"kind": "Endpoints", "name": "my-pay", "controller": True}]
+    return item
+
+
+def endpoints(*addresses: str, **metadata: Any) -> Json:
+    """v1 Endpoints of the alias's name."""
+    subset = {"addresses": [{"ip": address} for address in addresses], "ports": [{"name": "http", "port": 80}]}
+    return {"metadata": {"name": "my-pay", "namespace": "shop", **metadata}, "subsets": [subset]}
+
+
+def service(name: str = "my-pay", namespace: str = "shop", **spec: Any) -> Json:
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def external_name(name: str, target: str, namespace: str = "shop") -> Json:
+    return service(name, namespace, type="ExternalName", externalName=target)
+
+
+def service_entry(*hosts: str, name: str = "target", namespace: str = "shop", **spec: Any) -> Json:
+    ports = [{"name": "http", "number": 80, "protocol": "HTTP"}]
+    return {
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"hosts": list(hosts), "resolution": "DNS", "ports": ports, **spec},
+    }
+
+
+def mesh_pod(address: str, namespace: str = "shop", name: str = "pay-0", **labels: str) -> Json:
+    return {
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {"containers": [{"name": "pay"}, {"name": "istio-proxy", "args": ["proxy", "sidecar"]}]},
+        "status": {"podIP": address, "podIPs": [{"ip": address}]},
+    }
+
+
+def tried(name: str, reply: Reply = Reply.FOUND, *addresses: str, cnames: tuple[str, ...] = ()) -> Attempt:
+    return Attempt(name, "A", reply, cnames, addresses)
+
+
+CALLED = "my-pay.shop"
+
+
+def resolution_of(
+    *attempts: Attempt, name: str = CALLED, servers: tuple[str, ...] = ("10.96.0.10",), search: tuple[str, ...] = ()
+) -> Resolution:
+    """How a pod of namespace shop came from a name to addresses; search: domains beside the cluster's."""
+    found = next((each.addresses for each in attempts if each.reply is Reply.FOUND), ())
+    domains = ("shop.svc.cluster.local", "svc.cluster.local", "cluster.local", *search)
+    return Resolution(name, "python3", attempts, found, servers, domains, 5)
 
 
 def destination_rule(name: str = "my-pay", host: str = PAY_HOST, namespace: str = "shop", **spec: Any) -> Json:
@@ -152,12 +212,17 @@ def seen(
     route: Route | RouteUnknown | None = None,
     decision: RuleDecision | None = None,
     log: AccessLogLine | None = None,
+    resolution: Resolution | ResolutionUnknown | None = None,
+    target: Resolution | ResolutionUnknown | None = None,
 ) -> Observation:
+    """resolution is that of the alias, target that of its host without a final dot."""
     scheme = outcome.transfer.scheme if outcome is not None else Scheme.HTTP
     host = outcome.transfer.host if outcome is not None else PAY_HOST
     spoken = contract or Contract(True, scheme, host, originates=port.originates)
     outcomes = () if outcome is None else (outcome, *more)
-    return Observation(source, port, spoken, outcomes, route, decision, log)
+    return Observation(
+        source, port, spoken, outcomes, route, decision, log, resolution=resolution, target_resolution=target
+    )
 
 
 def not_served(outcome: Outcome, *more: Outcome, source: Source = CRON, port: AliasPort = HTTP_TO_TLS) -> Observation:

@@ -40,6 +40,8 @@ class Reply:
     remote: str = "203.0.113.10:80"
     connect: float = 0.002
     headers: dict[str, str] = field(default_factory=dict)
+    certs: str = ""
+    """PEM."""
 
 
 def curl(answer: Callable[[Asked], Reply]) -> Program:
@@ -92,6 +94,7 @@ def _record(transfer: tuple[Asked, Reply]) -> str:
     address, _, port = reply.remote.rpartition(":")
     connected = reply.connect > 0
     fields = {
+        "certs": reply.certs,
         "errormsg": reply.error or None,
         "exitcode": reply.exit_code,
         "http_code": reply.status,

@@ -29,6 +29,8 @@ class Street:
     http: int
     tls: int
     """Its certificate is for pay.test; any other SNI gets an unrecognized_name alert."""
+    tls_silent: int
+    """The same, and says nothing after the handshake."""
     silent: int
     """Accepts and says nothing."""
     talker: int
@@ -44,10 +46,10 @@ class Street:
 
 
 @contextmanager
-def street(directory: Path) -> Iterator[Street]:
+def street(directory: Path, ca: str = "test CA") -> Iterator[Street]:
     """All servers, until the end of the with block."""
     heard: dict[str, list[bytes]] = {}
-    ca_file, context = _tls(directory)
+    ca_file, context = _tls(directory, ca)
     listeners: list[socket.socket] = []
 
     def serve(name: str, conversation: Conversation, tls: ssl.SSLContext | None = None) -> int:
@@ -89,6 +91,7 @@ def street(directory: Path) -> Iterator[Street]:
             yield Street(
                 http=serve("http", _http),
                 tls=serve("tls", _http, context),
+                tls_silent=serve("tls_silent", hear("tls_silent"), context),
                 silent=serve("silent", hear("silent")),
                 talker=serve("talker", hear("talker", b"220 mail.test ESMTP\r\n")),
                 closing=serve("closing", lambda connection: _drop(connection, reset=False)),
@@ -161,7 +164,7 @@ def _answer(body: bytes, status: bytes = b"200 OK", headers: bytes = b"", *, len
     return b"HTTP/1.1 " + status + b"\r\n" + headers + size + b"Connection: close\r\n\r\n" + body
 
 
-def _tls(directory: Path) -> tuple[Path, ssl.SSLContext]:
+def _tls(directory: Path, ca_name: str) -> tuple[Path, ssl.SSLContext]:
     """A CA file, and the context of a server that has a certificate for pay.test and 127.0.0.1 and is strict on SNI."""
     now = datetime.datetime.now(datetime.UTC)
 
@@ -185,10 +188,10 @@ def _tls(directory: Path) -> tuple[Path, ssl.SSLContext]:
 
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_file, pair_file = directory / "ca.pem", directory / "pair.pem"
-    ca_file.write_bytes(certificate("test CA", "test CA", ca_key, ca_key, True))
+    ca_file.write_bytes(certificate(ca_name, ca_name, ca_key, ca_key, True))
     pair_file.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate(TLS_NAME, "test CA", ca_key, key, False)
+        + certificate(TLS_NAME, ca_name, ca_key, key, False)
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair_file)

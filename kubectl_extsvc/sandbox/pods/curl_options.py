@@ -70,6 +70,8 @@ _WITH_VALUE: Mapping[str, Callable[[str], bool]] = {
     "noproxy": _any,
     "output": _one_of("-", "/dev/null"),
     "parallel-max": _any,
+    # A hash, not a file with a key.
+    "pinnedpubkey": lambda value: value.startswith("sha256//"),
     "proto": _one_of("=http,https"),
     "request": _any,
     RESOLVE: _any,

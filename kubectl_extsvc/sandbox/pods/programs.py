@@ -20,6 +20,9 @@ from kubectl_extsvc.sandbox.pods.curl import STDERR, STDOUT, Write
 from kubectl_extsvc.sandbox.pods.kube_proxy import endpoints_of
 from kubectl_extsvc.sandbox.pods.resolver_tools import Said, getent, nslookup
 
+_XARGS_FAILED = 123
+"""A run of the command ended with another exit code than 0 (xargs(1))."""
+
 CANNOT_RUN = 126
 """Exit code of a command that needs a sidecar where there can be none."""
 
@@ -109,10 +112,18 @@ class SandboxPods:
                 said = 0, "", ""
                 async for data in stdin or _nothing():
                     await write(STDOUT, data)
-            case ["cat", "/etc/resolv.conf"]:
-                said = 0, names.resolv_conf(namespace), ""
-            case ["cat", path, *_]:
-                said = 1, "", f"cat: can't open '{path}': No such file or directory\n"
+            case ["cat", *paths]:
+                said = _cat(paths, pod)
+            case ["timeout", _, *inner] if inner:
+                return await self._run(pod, container, inner, stdin, write)
+            case ["xargs", "-n", "1", "-P", _, "nslookup"]:
+                # One after the other: each takes no time.
+                text = b"".join([data async for data in stdin or _nothing()]).decode(errors="surrogateescape")
+                runs = [
+                    nslookup([word], namespace, lambda name: names.lookup(name, self._store)) for word in text.split()
+                ]
+                failed = any(exit_code for exit_code, _, _ in runs)
+                said = _XARGS_FAILED if failed else 0, "".join(out for _, out, _ in runs), ""
             case ["true"]:
                 said = 0, "", ""
             case ["false"]:
@@ -179,6 +190,16 @@ class SandboxPods:
 
         async with AsyncExitStack() as stack:
             return await curl.run_curl(words, stdin, curl.Standpoint(pod_ip, addresses, local_port), write)
+
+
+def _cat(paths: Sequence[str], pod: Json) -> Said:
+    metadata = pod["metadata"]
+    files = {
+        "/etc/resolv.conf": names.resolv_conf(metadata["namespace"]),
+        "/etc/hosts": f"127.0.0.1\tlocalhost\n{pod['status']['podIP']}\t{metadata['name']}\n",
+    }
+    missing = "".join(f"cat: can't open '{path}': No such file or directory\n" for path in paths if path not in files)
+    return 1 if missing else 0, "".join(files.get(path, "") for path in paths), missing
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -8,6 +8,11 @@
 //	expired.example   203.0.113.22     443 with a certificate of yesterday
 //	untrusted.example 203.0.113.23     443 with a certificate of a CA that nobody knows
 //	db.example        203.0.113.24     5432 says "ready" and echoes bytes
+//	shop.example      203.0.113.25     80 and 443 answer 404 to any other Host
+//	secure.example    203.0.113.26     443 redirects to itself what X-Forwarded-Proto says came by http
+//	lean.example      203.0.113.27     80 answers 431 to a request with a header of Envoy's
+//	h1.example        203.0.113.28     443 speaks HTTP/1.1 alone, and says so in ALPN
+//	mute.example      203.0.113.29     80 accepts connections, reads, and says nothing
 package main
 
 import (
@@ -26,6 +31,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mccutchen/go-httpbin/v2/httpbin"
@@ -49,7 +55,14 @@ func main() {
 	known := certificate(pki, "ca").Certificates[0]
 	go secure("203.0.113.22", echo, issued(&known, "expired.example", time.Now().AddDate(0, 0, -1)))
 	go secure("203.0.113.23", echo, issued(nil, "untrusted.example", time.Now().AddDate(10, 0, 0)))
-	bytes("203.0.113.24:5432")
+	shop := onlyHost("shop.example", bin)
+	go plain("203.0.113.25", shop)
+	go secure("203.0.113.25", shop, issued(&known, "shop.example", time.Now().AddDate(10, 0, 0)))
+	go secure("203.0.113.26", trusting(bin), issued(&known, "secure.example", time.Now().AddDate(10, 0, 0)))
+	go plain("203.0.113.27", lean(bin))
+	go http1("203.0.113.28", bin, issued(&known, "h1.example", time.Now().AddDate(10, 0, 0)))
+	go bytes("203.0.113.29:80", "")
+	bytes("203.0.113.24:5432", "ready\n")
 }
 
 func certificate(pki, name string) *tls.Config {
@@ -118,7 +131,15 @@ func secure(ip string, h http.Handler, c *tls.Config) {
 	log.Fatal(s.ListenAndServeTLS("", ""))
 }
 
-func bytes(address string) {
+// http1 serves TLS without HTTP/2: an empty TLSNextProto takes it out of ALPN.
+func http1(ip string, h http.Handler, c *tls.Config) {
+	s := &http.Server{Addr: net.JoinHostPort(ip, "443"), Handler: served(h), TLSConfig: c,
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}}
+	log.Fatal(s.ListenAndServeTLS("", ""))
+}
+
+// bytes greets each client, if there is a greeting, and echoes what comes then; without one it only reads.
+func bytes(address, greeting string) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		log.Fatal(err)
@@ -130,7 +151,11 @@ func bytes(address string) {
 		}
 		go func() {
 			defer c.Close()
-			fmt.Fprintln(c, "ready")
+			if greeting == "" {
+				io.Copy(io.Discard, c) //nolint:errcheck
+				return
+			}
+			fmt.Fprint(c, greeting)
 			io.Copy(c, c) //nolint:errcheck
 		}()
 	}
@@ -141,6 +166,41 @@ func bytes(address string) {
 func served(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Served-By", r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
+		h.ServeHTTP(w, r)
+	})
+}
+
+// onlyHost knows one virtual host.
+func onlyHost(name string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host, _, _ := strings.Cut(r.Host, ":"); host != name {
+			http.Error(w, "no such site: "+r.Host, http.StatusNotFound)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// trusting believes X-Forwarded-Proto, as an application behind a load balancer does, and wants https.
+func trusting(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Forwarded-Proto") == "http" {
+			toHTTPS(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// lean has a short limit on headers, and Envoy's are over it.
+func lean(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name := range r.Header {
+			if strings.HasPrefix(name, "X-Envoy-") || name == "X-Request-Id" {
+				http.Error(w, "too many headers", http.StatusRequestHeaderFieldsTooLarge)
+				return
+			}
+		}
 		h.ServeHTTP(w, r)
 	})
 }
