@@ -342,11 +342,9 @@ class _World:
             spec["location"] = self.r.choice(("MESH_EXTERNAL",) * 4 + ("MESH_INTERNAL",))
         if self.maybe(0.2):
             plain = OUTSIDE_ADDRESSES.get(host, "198.51.100.3")
-            spec["addresses"] = [
-                self.r.choice(
-                    (plain, plain, "203.0.113.1", *(("203.0.113.0/28",) if resolution in ("NONE", "STATIC") else ()))
-                )
-            ]
+            wide = ("203.0.113.0/28",) if resolution in ("NONE", "STATIC") else ()
+            choice = (plain, plain, "203.0.113.1", "198.51.100.4", *wide)
+            spec["addresses"] = list(dict.fromkeys(self.r.choice(choice) for _ in range(self.r.choice((1, 1, 2)))))
         if resolution == "STATIC" or (resolution.startswith("DNS") and self.maybe(0.3)):
             spec["endpoints"] = [
                 self.entry_endpoint(spec["ports"], resolution)
