@@ -28,7 +28,8 @@ from kubectl_extsvc.sandbox.outside import pki
 from kubectl_extsvc.sandbox.running import Sandbox, running
 
 CHECKOUT = Path(__file__).parents[1]
-END_TO_END = (CHECKOUT / "tests" / "e2e", CHECKOUT / "tests" / "truth")
+TRUTH = CHECKOUT / "tests" / "truth"
+END_TO_END = (CHECKOUT / "tests" / "e2e", TRUTH)
 TESTBED = CHECKOUT / "tests" / "testbed" / "testbed"
 CURL_IMAGE = "curlimages/curl:testbed"
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -59,7 +60,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_end_to_end(item.path):
             # Of the test alone: the first one's fixtures may have to start the testbed.
-            item.add_marker(pytest.mark.timeout(300, func_only=True))
+            # In tests/truth the first of a group makes all of its worlds.
+            item.add_marker(pytest.mark.timeout(600 if TRUTH in item.path.parents else 300, func_only=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +340,23 @@ def sidecar_elsewhere(kubectl: Run) -> Iterator[str]:
         yield namespace
     finally:
         kubectl("delete", "namespace", namespace, "--ignore-not-found")
+
+
+@pytest.fixture
+def made(kubectl: Run) -> Iterator[Callable[..., None]]:
+    """Writes objects as kubectl create does, and removes them, in reverse, at the end."""
+    written: list[Json] = []
+
+    def make(*objects: Json) -> None:
+        if not objects:
+            return
+        written.extend(objects)
+        kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+    yield make
+    if written:
+        objects = {"apiVersion": "v1", "kind": "List", "items": written[::-1]}
+        kubectl("delete", "-f", "-", "--ignore-not-found", "--wait=false", stdin=json.dumps(objects))
 
 
 REFUSABLE: dict[str, dict[str, Any]] = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-from kubectl_extsvc.mesh.destination_rules import route_host
 from kubectl_extsvc.mesh.egress_scope import REGISTRY_ONLY, outbound_policy
 from kubectl_extsvc.mesh.registry import service_named
 from kubectl_extsvc.model.alias import Form, TlsMode
@@ -12,7 +11,7 @@ from kubectl_extsvc.model.resources import SERVICE_ENTRIES, Json
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.evidence import create_anew, metadata_ref, say, went_well
 from kubectl_extsvc.rules.family import rule
-from kubectl_extsvc.rules.missed import would_decide
+from kubectl_extsvc.rules.missed import OF_OWN_HOST, own_host, would_decide
 
 WAYPOINT_LABEL = "istio.io/use-waypoint"
 
@@ -23,7 +22,7 @@ WAYPOINT_LABEL = "istio.io/use-waypoint"
     Severity.WARNING,
     Stage.ROUTE,
     needs={Fact.MESH_CONFIG, Fact.SERVICE_ENTRIES, Fact.PROBES},
-    uses={Fact.SERVICES, Fact.VIRTUAL_SERVICES},
+    uses=OF_OWN_HOST,
 )
 def registry_only_not_enforced(case: Case) -> Iterable[Finding]:
     """The mesh lets out only what is registered, and a pod that ztunnel captures gets out all the same.
@@ -58,7 +57,7 @@ def registry_only_not_enforced(case: Case) -> Iterable[Finding]:
     Severity.WARNING,
     Stage.ROUTE,
     needs={Fact.SERVICE_ENTRIES, Fact.PROBES},
-    uses={Fact.SERVICES, Fact.VIRTUAL_SERVICES, Fact.DESTINATION_RULES},
+    uses=OF_OWN_HOST,
 )
 def past_the_waypoint(case: Case) -> Iterable[Finding]:
     """The target's ServiceEntry is to be reached by a waypoint, and the alias leads around it.
@@ -103,7 +102,7 @@ def past_the_waypoint(case: Case) -> Iterable[Finding]:
     Severity.WARNING,
     Stage.TLS,
     needs={Fact.SERVICES, Fact.DESTINATION_RULES},
-    uses={Fact.SERVICE_ENTRIES, Fact.VIRTUAL_SERVICES},
+    uses=OF_OWN_HOST,
 )
 def no_origination_in_ambient(case: Case) -> Iterable[Finding]:
     """A DestinationRule makes sidecars add TLS, and the source has ztunnel in place of a sidecar.
@@ -121,9 +120,7 @@ def no_origination_in_ambient(case: Case) -> Iterable[Finding]:
     if service is None or _waypoint(service):
         return
     for observation in _ambient(case):
-        target = route_host(
-            alias, snapshot, port=observation.port.number, client_namespace=observation.source.namespace
-        )
+        target = own_host(observation, case)
         if target is None or not observation.contract.originates or _has_waypoint(target.host, case):
             continue
         decision = would_decide(target.host, target.namespace, observation, case)
@@ -148,8 +145,7 @@ def _ambient(case: Case) -> Iterable[Observation]:
 
 def _target(observation: Observation, case: Case) -> str | None:
     """The host of the registry that stands for the alias."""
-    client = observation.source.namespace
-    found = route_host(case.alias, case.snapshot, port=observation.port.number, client_namespace=client)
+    found = own_host(observation, case)
     return found.host if found is not None else None
 
 

@@ -4,7 +4,6 @@ import ipaddress
 from collections.abc import Iterable
 
 from kubectl_extsvc.mesh.capture import captures_dns, passes_by
-from kubectl_extsvc.mesh.destination_rules import route_host
 from kubectl_extsvc.mesh.network_policies import Destination, Egress, egress_to
 from kubectl_extsvc.mesh.ports import entry_protocol
 from kubectl_extsvc.mesh.registry import service_named
@@ -17,7 +16,7 @@ from kubectl_extsvc.model.probe import Scheme
 from kubectl_extsvc.model.resources import SERVICE_ENTRIES, Json, ObjectRef
 from kubectl_extsvc.rules.evidence import behind_sidecar, get_command, metadata_ref, route_of, say
 from kubectl_extsvc.rules.family import rule
-from kubectl_extsvc.rules.missed import missed
+from kubectl_extsvc.rules.missed import OF_OWN_HOST, missed, own_host
 from kubectl_extsvc.rules.path import is_blocked
 from kubectl_extsvc.rules.translation import FailureKind, failure_of
 
@@ -85,7 +84,7 @@ def denied_by_network_policy(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.ROUTE,
     needs={Fact.SERVICE_ENTRIES},
-    uses={Fact.SERVICES, Fact.VIRTUAL_SERVICES, Fact.DESTINATION_RULES, Fact.MESH_CONFIG, Fact.PROBES, Fact.PROXY},
+    uses=OF_OWN_HOST | {Fact.DESTINATION_RULES, Fact.PROBES, Fact.PROXY},
 )
 def automatic_address_missed(case: Case) -> Iterable[Finding]:
     """The sidecar knows the target by an address that istiod made up, and clients of the alias dial the real one.
@@ -110,7 +109,7 @@ def automatic_address_missed(case: Case) -> Iterable[Finding]:
             continue
         if not captures_dns(source, snapshot.mesh_config):
             continue
-        target = route_host(alias, snapshot, port=observation.port.number, client_namespace=source.namespace)
+        target = own_host(observation, case)
         entry = _entry_with_automatic_address(target.host, observation.port.number, case) if target else None
         if target is None or entry is None:
             continue
@@ -141,7 +140,7 @@ def automatic_address_missed(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.ROUTE,
     either={Fact.PROBES, Fact.DESTINATION_RULES},
-    uses={Fact.DESTINATION_RULES, Fact.SERVICES, Fact.SERVICE_ENTRIES, Fact.VIRTUAL_SERVICES, Fact.RESOLUTION},
+    uses=OF_OWN_HOST | {Fact.RESOLUTION},
 )
 def not_captured(case: Case) -> Iterable[Finding]:
     """The pod has a sidecar, and calls of the alias are exempt from it: no rule of the mesh counts.
@@ -154,13 +153,12 @@ def not_captured(case: Case) -> Iterable[Finding]:
     Cure    Remove the annotation; run the application as another user.
     Source  istio tools/istio-iptables/pkg/capture/run.go; live on Istio 1.31 (user 1337).
     """
-    snapshot = case.snapshot
     for observation in behind_sidecar(case):
         source, port = observation.source, observation.port.number
         why = passes_by(source, _dialled(observation, case), port)
         if not why:
             continue
-        target = route_host(case.alias, snapshot, port=port, client_namespace=source.namespace)
+        target = own_host(observation, case)
         lost = missed(target.host, target.namespace, observation, case) if target is not None else None
         in_clear = observation.contract.originates or (lost is not None and lost.rule is not None)
         if lost is None and not in_clear and not source.as_proxy_user:

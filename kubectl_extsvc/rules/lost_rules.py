@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kubectl_extsvc.mesh.destination_rules import route_host
 from kubectl_extsvc.mesh.hosts import exported_to
 from kubectl_extsvc.mesh.rule_lookup import tls_block as tls_fields
 from kubectl_extsvc.model.alias import Form, TlsMode, TlsSettings
@@ -24,6 +23,7 @@ from kubectl_extsvc.rules.evidence import (
     went_well,
 )
 from kubectl_extsvc.rules.family import rule
+from kubectl_extsvc.rules.missed import OF_OWN_HOST, own_host
 from kubectl_extsvc.rules.translation import failure_of
 
 
@@ -51,7 +51,7 @@ class Lost:
     Severity.ERROR,
     Stage.ROUTE,
     needs={Fact.DESTINATION_RULES},
-    uses={Fact.PROXY, Fact.PROBES, Fact.SERVICES, Fact.SERVICE_ENTRIES, Fact.VIRTUAL_SERVICES},
+    uses=OF_OWN_HOST | {Fact.PROXY, Fact.PROBES},
 )
 def rule_never_looked_at(case: Case) -> Iterable[Finding]:
     """A DestinationRule is written for the alias, and this source's proxy never gets it.
@@ -65,6 +65,7 @@ def rule_never_looked_at(case: Case) -> Iterable[Finding]:
             count for nobody and nothing depends on it. Silent where it is meant for other sources and this one
             does well without. Kiali (KIA0202) and istioctl (IST0174) see hosts that do not exist, not a lookup
             that ends before the rule.
+            Of a port that is made for origination (80 to 443) XS0407 speaks, and names the rule.
     Cure    Write the host in full; put the rule where the lookup comes by.
     Source  istio #14817; pilot/pkg/model/push_context.go destinationRule; live on Istio 1.31
             (dr-fourth-namespace) and istiod's own code (lookup-name-dot-namespace, lookup-short-host-wrong-namespace).
@@ -95,7 +96,7 @@ def rule_never_looked_at(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.ROUTE,
     needs={Fact.DESTINATION_RULES},
-    uses={Fact.PROXY, Fact.PROBES, Fact.SERVICES, Fact.SERVICE_ENTRIES, Fact.VIRTUAL_SERVICES},
+    uses=OF_OWN_HOST | {Fact.PROXY, Fact.PROBES},
 )
 def rule_dropped(case: Case) -> Iterable[Finding]:
     """Two rules of one namespace name one host and differ in TLS; the proxy gets one of them, whole.
@@ -113,6 +114,8 @@ def rule_dropped(case: Case) -> Iterable[Finding]:
     """
     for observation in behind_sidecar(case):
         for lost, winner in _dropped(observation, case):
+            if _originates(lost.wish) and _is_told(observation):
+                continue
             in_clear = _originates(lost.wish) and _in_clear(observation)
             yield say(
                 "XS0309",
@@ -143,9 +146,7 @@ def _never_looked_at(observation: Observation, case: Case) -> Iterable[Lost]:
 
 def _target(observation: Observation, case: Case) -> tuple[str, str] | None:
     """Host and namespace whose rules count for the alias at this source."""
-    found = route_host(
-        case.alias, case.snapshot, port=observation.port.number, client_namespace=observation.source.namespace
-    )
+    found = own_host(observation, case)
     return (found.host, found.namespace) if found is not None else None
 
 
@@ -256,6 +257,8 @@ def _where_it_counts(block: TlsBlock, target: tuple[str, str], observation: Obse
 def _severity(lost: Lost, observation: Observation, case: Case) -> Severity | None:
     """How bad it is that a rule does not count at this source; None if it is not bad."""
     route, decision = route_of(observation), observation.decision
+    if _originates(lost.wish) and _is_told(observation):
+        return None
     if _originates(lost.wish) and _in_clear(observation):
         return Severity.ERROR
     mode = route.tls.mode.value if route is not None else decision.mode if decision is not None else ""
@@ -266,13 +269,18 @@ def _severity(lost: Lost, observation: Observation, case: Case) -> Severity | No
     return Severity.INFO if lost.for_all else None
 
 
+def _is_told(observation: Observation) -> bool:
+    """XS0407 says why a port that is made for origination gets none."""
+    return observation.contract.originates and observation.contract.scheme is Scheme.HTTP
+
+
 def _originates(mode: str) -> bool:
     return mode in (TlsMode.SIMPLE, TlsMode.MUTUAL)
 
 
 def _in_clear(observation: Observation) -> bool:
     """The application speaks no TLS, and the sidecar adds none."""
-    if observation.contract.scheme is Scheme.HTTPS:
+    if observation.contract.scheme is Scheme.HTTPS or _is_told(observation):
         return False
     route, decision = route_of(observation), observation.decision
     if route is None:

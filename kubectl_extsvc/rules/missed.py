@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from kubectl_extsvc.mesh.destination_rules import virtual_service_of
+from kubectl_extsvc.mesh.destination_rules import RegistryHost, virtual_service_of
+from kubectl_extsvc.mesh.hosts import resolve_host
+from kubectl_extsvc.mesh.registry import alias_target, registered
 from kubectl_extsvc.mesh.rule_lookup import decide
-from kubectl_extsvc.model.alias import TlsMode
-from kubectl_extsvc.model.finding import Severity
+from kubectl_extsvc.model.alias import Form, TlsMode
+from kubectl_extsvc.model.finding import Fact, Severity
 from kubectl_extsvc.model.observation import Case, Observation
 from kubectl_extsvc.model.probe import Scheme
 from kubectl_extsvc.model.resources import VIRTUAL_SERVICES, Json, ObjectRef
@@ -15,6 +17,51 @@ from kubectl_extsvc.rules.evidence import metadata_ref
 _ORIGINATING = (TlsMode.SIMPLE, TlsMode.MUTUAL)
 _CHANGES = ("rewrite", "headers", "timeout", "retries", "fault", "mirror", "mirrors", "corsPolicy", "match")
 """Fields of an http route that do more to a call than lead it on."""
+
+
+OF_OWN_HOST = frozenset((Fact.SERVICES, Fact.SERVICE_ENTRIES, Fact.VIRTUAL_SERVICES, Fact.MESH_CONFIG))
+"""What own_host reads."""
+
+
+def own_host(observation: Observation, case: Case) -> RegistryHost | None:
+    """The host of the registry that is meant to take the alias's call at a source; None if there is none.
+
+    No Sidecar resource, captor or automatic address is taken into account: whether it takes the call is the question.
+    """
+    alias, snapshot, client = case.alias, case.snapshot, observation.source.namespace
+    if not snapshot.mesh.installed:
+        return None
+    fqdn, number = alias.fqdn(snapshot.cluster_domain), observation.port.number
+    by_name = alias.form is Form.EXTERNAL_NAME and snapshot.mesh.alias_mode
+    host = alias_target(alias.external_name_raw, snapshot) if by_name else fqdn
+    for name, port in (*_destinations(fqdn, observation, case), (host or "", number)):
+        known = registered(name, snapshot, client)
+        if known is not None and known.port(port) is not None:
+            return RegistryHost(name, known.namespace, port)
+    return None
+
+
+def _destinations(fqdn: str, observation: Observation, case: Case) -> list[tuple[str, int]]:
+    """(host, port) to which the VirtualService on the alias's own name leads HTTP; empty without one."""
+    snapshot = case.snapshot
+    if observation.contract.scheme is not Scheme.HTTP and not observation.port.protocol.is_http:
+        return []
+    found = virtual_service_of(fqdn, snapshot.virtual_services, observation.source.namespace, snapshot.cluster_domain)
+    if found is None:
+        return []
+    namespace = found["metadata"].get("namespace", "")
+    destinations = [
+        weighted.get("destination") or {}
+        for route in found["spec"].get("http") or ()
+        for weighted in route.get("route") or ()
+    ]
+    return [
+        (
+            resolve_host(destination.get("host", ""), namespace, snapshot.cluster_domain),
+            int((destination.get("port") or {}).get("number", observation.port.number)),
+        )
+        for destination in destinations
+    ]
 
 
 @dataclass(frozen=True, slots=True)

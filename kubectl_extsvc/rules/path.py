@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kubectl_extsvc.mesh.destination_rules import route_host, virtual_service_of
+from kubectl_extsvc.mesh.destination_rules import virtual_service_of
 from kubectl_extsvc.mesh.egress_scope import REGISTRY_ONLY, lets_in, outbound_policy, sidecar_of
 from kubectl_extsvc.mesh.hosts import EXPORT_TO_ANNOTATION, covers, exported_to, service_export_to
 from kubectl_extsvc.mesh.registry import alias_target, service_named
-from kubectl_extsvc.model.alias import AddressTarget, AppProtocol, Form
+from kubectl_extsvc.model.alias import AddressTarget, AliasPort, AppProtocol, Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
 from kubectl_extsvc.model.fix import Delete, JsonPatch, RemoveAnnotation, Step
 from kubectl_extsvc.model.marks import private_host
@@ -27,12 +27,12 @@ from kubectl_extsvc.rules.evidence import (
     went_well,
 )
 from kubectl_extsvc.rules.family import rule
-from kubectl_extsvc.rules.missed import Missed, missed
+from kubectl_extsvc.rules.missed import OF_OWN_HOST, Missed, missed, own_host
 from kubectl_extsvc.rules.registering import detachment
 from kubectl_extsvc.rules.translation import Failure, FailureKind, failure_of
 
-SHARED_PORTS = (80, 443, 8080, 8443)
-"""Ports at which one address mostly serves many names."""
+HTTP_PORTS = (80, 8080)
+"""Ports at which others call the same address by HTTP, and are routed by Host where no TCP listener takes them."""
 
 BY_ITSELF = {"FI": ": it injects a fault", "DI": ": it injects a delay", "NR": ": no route of it fits the request"}
 """Envoy's response flags → what they mean."""
@@ -44,7 +44,7 @@ BY_ITSELF = {"FI": ": it injects a fault", "DI": ": it injects a delay", "NR": "
     Severity.ERROR,
     Stage.ROUTE,
     either={Fact.PROXY, Fact.PROBES},
-    uses={Fact.SERVICE_ENTRIES, Fact.SERVICES, Fact.VIRTUAL_SERVICES, Fact.SIDECARS, Fact.MESH_CONFIG},
+    uses=OF_OWN_HOST | {Fact.SIDECARS},
     symptom=True,
 )
 def blocked(case: Case) -> Iterable[Finding]:
@@ -136,7 +136,7 @@ def envoy_answers(case: Case) -> Iterable[Finding]:
     Stage.ROUTE,
     needs={Fact.SIDECARS},
     either={Fact.PROXY, Fact.PROBES},
-    uses={Fact.SERVICES, Fact.SERVICE_ENTRIES, Fact.VIRTUAL_SERVICES, Fact.DESTINATION_RULES, Fact.MESH_CONFIG},
+    uses=OF_OWN_HOST | {Fact.DESTINATION_RULES},
 )
 def trimmed_by_sidecar(case: Case) -> Iterable[Finding]:
     """The egress hosts of the Sidecar resource that holds for the source do not name the alias.
@@ -181,9 +181,7 @@ def trimmed_by_sidecar(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.ROUTE,
     needs={Fact.PROXY},
-    uses={
-        Fact.SERVICES, Fact.SERVICE_ENTRIES, Fact.VIRTUAL_SERVICES, Fact.DESTINATION_RULES, Fact.PROBES, Fact.RESOLUTION
-    },
+    uses=OF_OWN_HOST | {Fact.DESTINATION_RULES, Fact.PROBES, Fact.RESOLUTION},
 )  # fmt: skip
 def captured_by_another(case: Case) -> Iterable[Finding]:
     """The sidecar sends the alias's calls to the Envoy cluster of another host.
@@ -204,9 +202,7 @@ def captured_by_another(case: Case) -> Iterable[Finding]:
         host = _host_of(route)
         if not host or host in _own_hosts(observation, case) or covers(host, case.alias.host):
             continue
-        target = route_host(
-            case.alias, case.snapshot, port=observation.port.number, client_namespace=observation.source.namespace
-        )
+        target = own_host(observation, case)
         lost = missed(target.host, target.namespace, observation, case) if target is not None else None
         wrong_server = route.cluster_type != "ORIGINAL_DST" and not _same_server(route, observation, case)
         spoilt = failure is not None and route.tls.mode.encrypts
@@ -245,7 +241,7 @@ def captures_others(case: Case) -> Iterable[Finding]:
             port of the target's ServiceEntry without addresses takes the port for all destinations; so did an
             ExternalName Service with a TCP port before Istio 1.21.
     Seen    A warning where it can harm: the alias adds TLS, something else that is known has the same address,
-            or the port is one at which an address serves many names (80, 443). Silent otherwise.
+            or the port is one of HTTP (80, 8080), where others are routed by Host. Silent otherwise.
     Cure    Give the Service a ClusterIP; give the ServiceEntry addresses.
     Source  istio #48239, #29992, #20703; live on Istio 1.31 (headless-tcp, se-tcp-without-address).
     """
@@ -256,7 +252,7 @@ def captures_others(case: Case) -> Iterable[Finding]:
         if port.protocol.is_http or port.protocol is AppProtocol.UDP:
             continue
         if alias.headless and isinstance(alias.target, AddressTarget):
-            harm = _harm_of_headless(alias.target.addresses, port.number, case)
+            harm = _harm_of_headless(alias.target.addresses, port, case)
             if harm:
                 anew = create_anew(alias).command
                 yield say("XS0605", Severity.WARNING, Stage.ROUTE, alias.service,
@@ -286,7 +282,7 @@ def captures_others(case: Case) -> Iterable[Finding]:
     Stage.ROUTE,
     needs={Fact.SERVICES},
     either={Fact.PROXY, Fact.PROBES},
-    uses={Fact.DESTINATION_RULES, Fact.VIRTUAL_SERVICES, Fact.SERVICE_ENTRIES},
+    uses=OF_OWN_HOST | {Fact.DESTINATION_RULES},
 )
 def hidden_service(case: Case) -> Iterable[Finding]:
     """An annotation on the Service keeps it from proxies of the source's namespace, and its rules with it.
@@ -350,25 +346,31 @@ def _trimmed(observation: Observation, case: Case) -> _Trim | None:
     if sidecar is None:
         return None
     fqdn = alias.fqdn(snapshot.cluster_domain)
-    target = route_host(alias, snapshot, port=observation.port.number, client_namespace=source.namespace)
+    target = own_host(observation, case)
     if target is None:
         return None
     by_name = alias.form is Form.EXTERNAL_NAME and snapshot.mesh.alias_mode
     if by_name and target.host != alias_target(alias.external_name_raw, snapshot):
-        # A VirtualService on the alias's name leads there, and brings its destinations along.
+        # A VirtualService on the alias's name leads there; both must come in for a listener and a route.
         found = virtual_service_of(fqdn, snapshot.virtual_services, source.namespace, snapshot.cluster_domain)
         namespace = found["metadata"].get("namespace", "") if found is not None else alias.namespace
-        needed: tuple[str, ...] = (fqdn,)
+        needed: list[tuple[str, tuple[str, ...]]] = [(namespace, (fqdn,)), (target.namespace, (target.host,))]
     elif by_name:
-        namespace, needed = target.namespace, (target.host, fqdn)
+        needed = [(target.namespace, (target.host, fqdn))]
     else:
-        namespace, needed = alias.namespace, (fqdn,)
-    if lets_in(sidecar, source.namespace, namespace, *needed):
+        needed = [(alias.namespace, (fqdn,))]
+    lacking = [(where, names) for where, names in needed if not lets_in(sidecar, source.namespace, where, *names)]
+    if not lacking:
         return None
-    missing = [name for name in needed if not lets_in(sidecar, source.namespace, namespace, name)] or list(needed)
-    lines = tuple(f"{namespace}/{name}" for name in missing)
+    missing = [
+        (where, name)
+        for where, names in lacking
+        for name in ([n for n in names if not lets_in(sidecar, source.namespace, where, n)] or names)
+    ]
+    lines = tuple(f"{where}/{name}" for where, name in missing)
     ref = metadata_ref(sidecar, SIDECARS.kind)
-    return _Trim(ref, target.host, target.namespace, " and ".join(missing), lines, _let_in(sidecar, ref, lines))
+    left_out = " and ".join(name for _, name in missing)
+    return _Trim(ref, target.host, target.namespace, left_out, lines, _let_in(sidecar, ref, lines))
 
 
 def _let_in(sidecar: Json, ref: ObjectRef, lines: tuple[str, ...]) -> str | Step:
@@ -424,7 +426,7 @@ def _host_of(route: Route) -> str:
 def _own_hosts(observation: Observation, case: Case) -> set[str]:
     """Hosts whose cluster may take the alias's calls by right."""
     alias, snapshot = case.alias, case.snapshot
-    target = route_host(alias, snapshot, port=observation.port.number, client_namespace=observation.source.namespace)
+    target = own_host(observation, case)
     hosts = {alias.fqdn(snapshot.cluster_domain), private_host(alias.name, alias.namespace), alias.host}
     hosts |= {target.host} if target is not None else set()
     if alias.form is Form.EXTERNAL_NAME:
@@ -461,9 +463,9 @@ def _release(captor: ObjectRef | None, host: str, case: Case) -> str:
     return f"give {captor} a ClusterIP, or name its port http if that is spoken: {show}"
 
 
-def _harm_of_headless(addresses: tuple[str, ...], number: int, case: Case) -> str:
+def _harm_of_headless(addresses: tuple[str, ...], port: AliasPort, case: Case) -> str:
     """Who else may be called at these addresses; "" if nobody that is known."""
-    alias, snapshot = case.alias, case.snapshot
+    alias, snapshot, number = case.alias, case.snapshot, port.number
     fqdn = alias.fqdn(snapshot.cluster_domain)
     for found in rules_on([fqdn], case):
         block = tls_block(found, number, case)
@@ -482,8 +484,8 @@ def _harm_of_headless(addresses: tuple[str, ...], number: int, case: Case) -> st
         if at & set(addresses):
             ref = metadata_ref(entry, SERVICE_ENTRIES.kind)
             return f"{ref} (namespace {ref.namespace}) has one of them too"
-    if number in SHARED_PORTS:
-        return "an address mostly serves many names there"
+    if number in HTTP_PORTS and port.protocol is AppProtocol.TCP:
+        return "HTTP to other names at this address is no longer routed by Host"
     return ""
 
 

@@ -27,7 +27,7 @@ TLS_PORTS = frozenset((443, 465, 636, 853, 990, 993, 995, 2376, 5671, 6443, 8443
 NOT_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
 """What TLS libraries say of an answer that is no TLS at all."""
 
-_NO_HTTP = (FailureKind.NO_RESPONSE, FailureKind.PROXY_ERROR)
+_NO_HTTP = (FailureKind.NO_RESPONSE, FailureKind.NOT_HTTP, FailureKind.PROXY_ERROR)
 """Ends of a request to a server that does not speak HTTP."""
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kubectl_extsvc.mesh.destination_rules import route_host
 from kubectl_extsvc.mesh.hosts import covers, exported_to, service_export_to
 from kubectl_extsvc.mesh.ports import entry_protocol, protocol_of
 from kubectl_extsvc.mesh.registry import RegistryPort, alias_target, is_external_name, registered, service_named
@@ -15,7 +14,7 @@ from kubectl_extsvc.model.probe import Scheme
 from kubectl_extsvc.model.resources import SERVICE_ENTRIES, Json, ObjectRef
 from kubectl_extsvc.rules.evidence import behind_sidecar, create_anew, metadata_ref, route_of, say
 from kubectl_extsvc.rules.family import rule
-from kubectl_extsvc.rules.missed import missed
+from kubectl_extsvc.rules.missed import OF_OWN_HOST, missed, own_host
 from kubectl_extsvc.rules.translation import FailureKind, failure_of
 
 UNREACHED = (FailureKind.REFUSED, FailureKind.SILENT, FailureKind.CLOSED, FailureKind.NO_RESPONSE)
@@ -40,7 +39,7 @@ class Detached:
     Severity.ERROR,
     Stage.ROUTE,
     needs={Fact.SERVICE_ENTRIES},
-    uses={Fact.SERVICES, Fact.DESTINATION_RULES, Fact.VIRTUAL_SERVICES, Fact.PROBES, Fact.PROXY},
+    uses=OF_OWN_HOST | {Fact.DESTINATION_RULES, Fact.PROBES, Fact.PROXY},
 )
 def detached_alias(case: Case) -> Iterable[Finding]:
     """The target has a ServiceEntry, and calls of the alias pass it by.
@@ -97,7 +96,7 @@ def detached_alias(case: Case) -> Iterable[Finding]:
     Stage.ROUTE,
     needs={Fact.SERVICE_ENTRIES, Fact.SERVICES},
     either={Fact.PROXY, Fact.PROBES},
-    uses={Fact.DESTINATION_RULES, Fact.VIRTUAL_SERVICES},
+    uses=OF_OWN_HOST | {Fact.DESTINATION_RULES},
 )
 def wrong_claimant(case: Case) -> Iterable[Finding]:
     """Of several ServiceEntries, or a Service and a ServiceEntry, for one host only one counts for this source.
@@ -157,8 +156,7 @@ def detachment(observation: Observation, case: Case) -> Detached | None:
     alias, snapshot = case.alias, case.snapshot
     if alias.form is not Form.EXTERNAL_NAME or not (snapshot.mesh.installed and snapshot.mesh.alias_mode):
         return None
-    client, number = observation.source.namespace, observation.port.number
-    if route_host(alias, snapshot, port=number, client_namespace=client) is not None:
+    if own_host(observation, case) is not None:
         return None
     wanted = alias_target(alias.external_name_raw, snapshot)
     if wanted is None:
@@ -211,7 +209,7 @@ def _word(observation: Observation) -> str:
 def _registry_name(observation: Observation, case: Case) -> str:
     """The host by which istiod looks for what takes the alias's calls; "" where it looks for none."""
     alias, snapshot = case.alias, case.snapshot
-    target = route_host(alias, snapshot, port=observation.port.number, client_namespace=observation.source.namespace)
+    target = own_host(observation, case)
     if target is not None:
         return target.host
     if alias.form is Form.EXTERNAL_NAME and snapshot.mesh.alias_mode:

@@ -146,7 +146,7 @@ def made_by_envoy(answer: Answer, route: Route | None, log: AccessLogLine | None
     changed = route.response_headers_changed if route is not None else ()
     if changed and "x-envoy-upstream-service-time" not in changed:
         length = answer.header("content-length") or ""
-        return length == NO_BODY or length in FLAG_OF_LENGTH
+        return answer.status >= 400 and (length == NO_BODY or length in FLAG_OF_LENGTH)
     return True
 
 

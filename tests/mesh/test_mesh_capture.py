@@ -34,7 +34,8 @@ def test_annotations_of_the_pod_say_what_is_captured(annotations: dict[str, str]
 
 
 def test_what_the_proxys_own_user_sends_is_never_captured() -> None:
-    assert passes_by(source({}, as_proxy_user=True), "10.96.0.7", 443) == "container web runs as user or group 1337, the proxy's own"
+    why = "container web runs as user or group 1337, the proxy's own"
+    assert passes_by(source({}, as_proxy_user=True), "10.96.0.7", 443) == why
 
 
 def test_an_unknown_address_is_in_no_range() -> None:

@@ -63,7 +63,8 @@ def client_of(name: str) -> Client:
 def request_of(call: Json) -> OutboundRequest:
     words = {"http": RequestKind.HTTP, "tcp": RequestKind.TCP}
     kind = RequestKind.TLS if "tls" in call else words[call["protocol"]]
-    return OutboundRequest(kind, call["address"], call["port"], host=call.get("host", ""), sni=call.get("sni", ""))
+    host, path, sni = (call.get(key, default) for key, default in (("host", ""), ("path", "/"), ("sni", "")))
+    return OutboundRequest(kind, call["address"], call["port"], host=host, path=path, sni=sni)
 
 
 CALLS = [

@@ -223,6 +223,30 @@ async def test_a_mesh_configuration_that_is_none_is_no_error(store: ObjectStore,
     assert list(around.unread) == (["configmaps"] if mesh == "{" else [])
 
 
+async def test_endpoints_are_read_of_an_alias_that_has_no_address(store: ObjectStore, cluster: Cluster) -> None:
+    alias = alias_of()
+    unmirrored = {"kind": "Endpoints", "metadata": {"name": alias.name, "namespace": alias.namespace}, "subsets": []}
+    store.add(unmirrored)
+
+    around = await read_surroundings(cluster, Snapshot(), (alias, alias_of("10.0.0.1")), (WEB,))
+
+    assert [found["metadata"]["name"] for found in around.endpoints] == [alias.name]
+    assert len([path for path in store.server.seen() if "/endpoints/" in path]) == 1
+    assert around.unread == {}
+
+
+async def test_endpoints_that_are_not_there_are_no_gap_and_a_refusal_is(store: ObjectStore, cluster: Cluster) -> None:
+    alias = alias_of()
+    path = f"/api/v1/namespaces/{alias.namespace}/endpoints/{alias.name}"
+
+    assert (await read_surroundings(cluster, Snapshot(), (alias,), (WEB,))).unread == {}
+    store.server.on("GET", path, status(403, "Forbidden", "not you"))
+    refused = await read_surroundings(cluster, Snapshot(), (alias,), (WEB,))
+    assert refused.unread == {
+        "endpoints": Unread("endpoints", "Error from server (Forbidden): not you", "get endpoints")
+    }
+
+
 async def test_without_a_source_nothing_is_looked_for(store: ObjectStore, cluster: Cluster) -> None:
     assert await read_surroundings(cluster, WITH_MESH, (alias_of("10.0.0.1"),), ()) is WITH_MESH
     assert store.server.requests == []

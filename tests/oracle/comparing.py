@@ -98,13 +98,13 @@ def _judge(tally: Tally, world: Json, told: Sequence[Json]) -> None:
         request = request_of(call)
         ours, alone = route_of(config, request), computed_route(snapshot, client, request)
         tally.counts["calls"] += 1
-        if replace(alone, observed=True) != ours if isinstance(alone, Route) else alone != ours:
-            tally.unexplained.append(Disagreement(world, call, {"computed alone": (alone, ours)}))
-        elif isinstance(ours, Route):
-            _judge_way(tally, world, call, istiods_way(theirs), our_way(ours))
-        else:
+        if not isinstance(alone, Route):
             tally.counts["calls that we cannot tell"] += 1
-            tally.unknown[ours.reason] += 1
+            tally.unknown[alone.reason] += 1
+        elif replace(alone, observed=True) != ours:
+            tally.unexplained.append(Disagreement(world, call, {"computed alone": (alone, ours)}))
+        else:
+            _judge_way(tally, world, call, istiods_way(theirs), our_way(alone))
 
 
 def _judge_way(tally: Tally, world: Json, call: Json, theirs: Way, ours: Way) -> None:

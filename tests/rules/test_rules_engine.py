@@ -67,6 +67,7 @@ READS = {
     "route": Fact.PROXY,
     "decision": Fact.DESTINATION_RULES,
     "resolution": Fact.NAME_PATH,
+    "short_resolution": Fact.NAME_PATH,
     "target_resolution": Fact.NAME_PATH,
 }
 """Attribute of a case's parts → the fact that reading it takes."""

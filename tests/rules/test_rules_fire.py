@@ -567,11 +567,11 @@ SAID: dict[str, Words] = {
     "XS0605": (
         "warning",
         "service/my-pay",
-        "being headless, the alias takes all calls of sidecars to its addresses at port 443: an address mostly serves many names there",
+        "being headless, the alias takes all calls of sidecars to its addresses at port 80: HTTP to other names at this address is no longer routed by Host",
         (),
-        "kubectl delete service my-pay -n shop && kubectl extsvc create my-pay -n shop --address 203.0.113.20 --host api.pay.example --port tcp:443 --overwrite",
+        "kubectl delete service my-pay -n shop && kubectl extsvc create my-pay -n shop --address 203.0.113.20 --host api.pay.example --port tcp:80 --overwrite",
         (),
-        (443,),
+        (80,),
     ),
     "XS0606": (
         "error",

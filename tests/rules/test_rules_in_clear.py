@@ -32,6 +32,7 @@ from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import OutboundTls, Route, RouteUnknown
 from kubectl_extsvc.model.source import Source
 from kubectl_extsvc.rules import judge
+from kubectl_extsvc.rules.family import SHELF
 
 SIMPLE = {"mode": "SIMPLE", "sni": "api.pay.example", "subjectAltNames": ["api.pay.example"]}
 FRONT = replace(WEB, namespace="front")
@@ -151,9 +152,17 @@ REASONS: dict[str, tuple[Case, str, str]] = {
 
 
 def found(one: Case) -> Finding:
-    (finding,) = judge(one).findings
-    assert finding.code == "XS0407"
+    """What XS0407 says by itself; where a rule on lost rules (XS0308, XS0309) speaks first, it is silent."""
+    (finding,) = SHELF["XS0407"].judge(one)
     return finding
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_plaintext_is_told_once(name: str) -> None:
+    judged = judge(REASONS[name][0])
+    codes = {finding.code for finding in judged.findings}
+    assert codes == {"XS0407"} or (codes <= {"XS0308", "XS0309"} and codes), codes
+    assert judged.broken == ()
 
 
 @pytest.mark.parametrize("name", REASONS)

@@ -819,15 +819,16 @@ def test_slice_of_somebody_else_is_left_alone(judged: Case) -> None:
 
 
 UNNAMED = AliasPort("", 80, 80, AppProtocol.AUTO)
+TWO_PORTS = (HTTP, replace(HTTP, name="http-alt", number=8080, target_port=8080))
 
 
 @pytest.mark.parametrize(
-    "ports", [(HTTP,), (UNNAMED,), (HTTP, replace(HTTP, name="http-alt", number=8080, target_port=8080))]
+    ("headless", "ports"),
+    [(False, (HTTP,)), (False, (UNNAMED,)), (False, TWO_PORTS), (True, (HTTP,)), (True, TWO_PORTS)],
 )
 @pytest.mark.parametrize("mesh", [True, False])
-@pytest.mark.parametrize("headless", [True, False])
 def test_alias_of_addresses_that_works_is_not_spoken_of(
-    ports: tuple[AliasPort, ...], mesh: bool, headless: bool
+    headless: bool, ports: tuple[AliasPort, ...], mesh: bool
 ) -> None:
     ips = () if headless else ("10.96.0.7",)
     own = [{"name": port.name, "port": port.number, "targetPort": port.target_port} for port in ports]

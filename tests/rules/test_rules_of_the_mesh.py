@@ -81,12 +81,11 @@ def replayed(judged: Case) -> Case:
     return replace(judged, observations=observations)
 
 
-def called(*rules: Json, way: Route | RouteUnknown | None = None, status: int = 400, **changes: Any) -> Case:
-    """An alias that needs TLS, these rules, and what follows from them."""
-    outcome = by_origin(status)
-    observed = seen(outcome, port=HTTP_TO_TLS, route=way or route(), source=changes.pop("source", WEB))
+def called(*rules: Json, way: Route | RouteUnknown | None = None, status: int = 200, **changes: Any) -> Case:
+    """An alias that goes well in clear, these rules, and what follows from them."""
+    observed = seen(by_origin(status), route=way or route(), source=changes.pop("source", WEB))
     services = changes.pop("services", (service(),))
-    return replayed(case(address_alias(HTTP_TO_TLS), observed, destination_rules=rules, services=services, **TO_TLS))
+    return replayed(case(address_alias(), observed, destination_rules=rules, services=services, **HEALTHY))
 
 
 # --- lost rules ------------------------------------------------------------------------------------------------------
@@ -120,9 +119,7 @@ def test_a_short_host_in_the_clients_namespace_means_a_service_there() -> None:
 
 def test_a_short_host_beside_a_service_of_that_name_is_about_that_service() -> None:
     both = (service(), service(namespace="front"))
-    assert said(called(destination_rule("short", "my-pay", "front", tls=FULL), source=FRONT, services=both)) == [
-        ("XS0407", "error")
-    ]
+    assert said(called(destination_rule("short", "my-pay", "front", tls=FULL), source=FRONT, services=both)) == []
 
 
 def test_a_rule_that_is_not_exported_to_the_source_is_cured_by_showing_it() -> None:
@@ -263,7 +260,7 @@ def test_an_entry_of_the_clients_namespace_takes_the_host_of_a_service() -> None
 # --- Sidecar, exportTo, captors --------------------------------------------------------------------------------------
 
 
-def test_an_alias_that_originates_by_a_private_host_needs_its_own_name_alone() -> None:
+def test_an_alias_that_originates_by_a_private_host_needs_both_names() -> None:
     private = "my-pay.shop.extsvc.internal"
     virtual_service = {
         "metadata": {"name": "my-pay", "namespace": "shop"},
@@ -287,8 +284,9 @@ def test_an_alias_that_originates_by_a_private_host_needs_its_own_name_alone() -
     finding = only(of("istio-system/*"))
     assert (finding.code, finding.severity) == ("XS0603", Severity.ERROR)
     assert f'"value":"shop/{PAY_HOST}"' in finding.cure
+    assert f'"value":"shop/{private}"' in finding.cure
     through = route(replace(FIRING["XS0608"].observations[0].route.tls), envoy_cluster=f"outbound|80||{private}")  # type: ignore[union-attr]
-    assert said(of(f"shop/{PAY_HOST}", way=through)) == []
+    assert said(of(f"shop/{PAY_HOST}", f"shop/{private}", way=through)) == []
 
 
 def test_a_sidecar_with_entries_for_single_ports_only_is_cured_by_hand() -> None:

@@ -251,11 +251,12 @@ def test_block_all_with_a_proxy_that_cannot_be_read_is_a_guess() -> None:
         (by_envoy(503, 121, scheme=Scheme.HTTPS), route(), None, False),
         (by_envoy(503, 500), route(response_headers_changed=("server",)), None, False),
         (by_envoy(503, 19), route(response_headers_changed=("server",)), None, True),
+        (by_envoy(200, 18), route(response_headers_changed=("server",)), None, False),
         (by_envoy(503, 121), route(), logged(details="via_upstream"), False),
         (by_origin(503), route(), logged(details="cluster_not_found"), True),
     ],
     ids=["own", "passed on", "no headers", "other server", "tcp", "tls of the client", "debug headers off",
-         "debug headers off, own length", "log says upstream", "log says own"],
+         "debug headers off, own length", "debug headers off, a page so long", "log says upstream", "log says own"],
 )  # fmt: skip
 def test_who_wrote_a_response_is_told_by_log_then_route_then_headers(
     outcome: Answer, way: Route | None, log: AccessLogLine | None, made: bool

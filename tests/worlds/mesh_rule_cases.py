@@ -41,6 +41,7 @@ HEALTHY: dict[str, Any] = {"endpoint_slices": (slice_of("203.0.113.20"),), "reso
 TO_TLS: dict[str, Any] = {"endpoint_slices": (slice_of("203.0.113.20", number=443),), "resolved": RESOLVED}
 DB = AliasPort("http-db", 5432, 5432, AppProtocol.HTTP)
 TCP_443 = AliasPort("tcp", 443, 443, AppProtocol.TCP)
+TCP_80 = AliasPort("tcp", 80, 80, AppProtocol.TCP)
 AMBIENT = replace(WEB, pod="a-1", mode=MeshMode.AMBIENT)
 REGISTRY_ONLY = {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
 
@@ -140,17 +141,16 @@ FIRING: dict[str, Case] = {
         resolved=RESOLVED,
     ),
     "XS0308": case(
-        address_alias(HTTP_TO_TLS),
-        seen(by_origin(400), port=HTTP_TO_TLS, route=route(), decision=lost("pay-tls")),
+        address_alias(),
+        seen(by_origin(200), route=route(), decision=lost("pay-tls")),
         destination_rules=(destination_rule("pay-tls", namespace="other", tls=FULL),),
         services=(service(),),
-        **TO_TLS,
+        **HEALTHY,
     ),
     "XS0309": case(
-        address_alias(HTTP_TO_TLS),
+        address_alias(),
         seen(
-            by_origin(400),
-            port=HTTP_TO_TLS,
+            by_origin(200),
             route=route(OutboundTls.DISABLE, rule=ref("older")),
             decision=replace(
                 decided("DISABLE", "older"),
@@ -162,7 +162,7 @@ FIRING: dict[str, Case] = {
             destination_rule("younger", tls=FULL),
         ),
         services=(service(),),
-        **TO_TLS,
+        **HEALTHY,
     ),
     "XS0310": case(
         name_alias(external_name_raw="httpbin.org."),
@@ -200,14 +200,14 @@ FIRING: dict[str, Case] = {
         service_entries=(entry(entry_port(443, "TCP"), host="db.other.example", name="db", namespace="data"),),
     ),
     "XS0605": case(
-        address_alias(TCP_443, headless=True, cluster_ips=()),
+        address_alias(TCP_80, headless=True, cluster_ips=()),
         seen(
-            answer(scheme=Scheme.TCP, port=443),
-            port=TCP_443,
-            route=tcp_route(PAY_HOST, "203.0.113.20", "ORIGINAL_DST"),
+            answer(scheme=Scheme.TCP, port=80),
+            port=TCP_80,
+            route=tcp_route(PAY_HOST, "203.0.113.20", "ORIGINAL_DST", 80),
         ),
         services=(service(),),
-        endpoint_slices=(slice_of("203.0.113.20", port="tcp", number=443),),
+        endpoint_slices=(slice_of("203.0.113.20", port="tcp", number=80),),
         resolved=RESOLVED,
     ),
     "XS0606": case(

@@ -88,10 +88,23 @@ SPIFFE = "spiffe://"
 def known_endpoints(push: PushContext, host: str, namespace: str) -> tuple[Endpoint, ...]:
     """All endpoints of a host and namespace: of a Service's slices and of all ServiceEntries, whoever of them is the
     host to a client (EndpointShards in pilot/pkg/model/endpointshards.go)."""
-    objects = {id(service.obj): service for service in push.by_host.get(host, ()) if service.namespace == namespace}
     found: list[Endpoint] = []
-    for service in objects.values():
-        found += _of_slices(push, service) if service.kubernetes else _of_entry(push, service)
+    taken: set[int] = set()
+    for service in push.by_host.get(host, ()):
+        if service.namespace != namespace:
+            continue
+        if service.kubernetes:
+            found += _of_slices(push, service)
+            continue
+        # Of a ServiceEntry with several addresses once for each (mergeServicesInstancesByNamespaceHost).
+        own = list(_of_entry(push, service))
+        if service.resolution is Resolution.LOGICAL_DNS:
+            first: dict[int, Endpoint] = {}
+            for endpoint in own:
+                first.setdefault(endpoint.port_number, endpoint)
+            own = [endpoint for number, endpoint in first.items() if number not in taken]
+        taken.update(endpoint.port_number for endpoint in own)
+        found += own
     return tuple(found)
 
 

@@ -135,6 +135,8 @@ def _meant(listener: EgressListener, called: str) -> list[str]:
     hosts |= dict.fromkeys([listener.alias_targets[name] for name in names if name in listener.alias_targets])
     for virtual_service in listener.virtual_services:
         if any(host in hosts or host.startswith("*") for host in virtual_service.hosts):
+            # Without any registered host it would hold for none on ports other than 80.
+            hosts |= dict.fromkeys(host.lower() for host in virtual_service.hosts)
             hosts |= dict.fromkeys(virtual_service.destinations(namespace))
     return [*hosts]
 

@@ -59,7 +59,7 @@ def transport_of(peer: Peer, rule: Merged | None, policy: Json, *, auto_mtls: bo
         case TlsMode.SIMPLE | TlsMode.MUTUAL:
             assert tls is not None, "it has the mode"
             return _origination(peer, rule, tls)
-    if not auto_mtls or peer.service.external or _is_gap(rule):
+    if not auto_mtls or peer.service.external:
         return Transport({})
     if peer.original_dst:
         # Nothing tells one endpoint from another, so all must be of the mesh.
@@ -82,12 +82,6 @@ def endpoint_tls_mode(rule: Merged | None, subset: Json | None, port: int) -> st
             if tls is not None:
                 return str(tls.get("mode") or TlsMode.DISABLE)
     return ""
-
-
-def _is_gap(rule: Merged | None) -> bool:
-    """Whether a port-level policy without TLS took the place of a top level that turns auto-mTLS off."""
-    top = ((rule.policy_rule.spec if rule is not None else {}).get("trafficPolicy") or {}).get("tls")
-    return top is not None and top.get("mode") != TlsMode.ISTIO_MUTUAL
 
 
 def _origination(peer: Peer, rule: Merged | None, tls: TlsSettings) -> Transport:
