@@ -7,7 +7,9 @@ filter_chain_manager_impl.cc:findFilterChain; FilterChainMatch in config/listene
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
+from kubectl_extsvc.mesh.by_identity import ByIdentity
 from kubectl_extsvc.mesh.envoy_dump import (
     VIRTUAL_OUTBOUND,
     EnvoyConfig,
@@ -38,18 +40,33 @@ def listener_of(config: EnvoyConfig, request: OutboundRequest) -> Json | RouteUn
     if not config.was_asked_for(name):
         return RouteUnknown(f"the proxy was not asked whether it has a listener {name}")
     found: dict[str, Json] = {}
-    for listener in config.listeners:
-        if text(listener.get("name")) == VIRTUAL_OUTBOUND:
-            found.setdefault("capture", listener)
-        for address, port, takes_ipv4 in _addresses(listener):
-            if port == request.port and address == dialled:
-                found.setdefault("exact", listener)
-            elif port == request.port and address.is_unspecified and (address.version == dialled.version or takes_ipv4):
-                found.setdefault("wildcard", listener)
+    capture, at_ports = _by_port(ByIdentity(config.listeners))
+    if capture is not None:
+        found["capture"] = capture
+    for address, takes_ipv4, listener in at_ports.get(request.port, ()):
+        if address == dialled:
+            found.setdefault("exact", listener)
+        elif address.is_unspecified and (address.version == dialled.version or takes_ipv4):
+            found.setdefault("wildcard", listener)
     for how in ("exact", "wildcard", "capture"):
         if how in found:
             return found[how]
     return RouteUnknown(f"the proxy's configuration has no listener for {name} and no {VIRTUAL_OUTBOUND}")
+
+
+@lru_cache(maxsize=32)
+def _by_port(
+    listeners: ByIdentity[tuple[Json, ...]],
+) -> tuple[Json | None, dict[int, list[tuple[Address, bool, Json]]]]:
+    """virtualOutbound, and port → addresses with their listeners: of thousands, for as many requests."""
+    capture: Json | None = None
+    found: dict[int, list[tuple[Address, bool, Json]]] = {}
+    for listener in listeners.value:
+        if capture is None and text(listener.get("name")) == VIRTUAL_OUTBOUND:
+            capture = listener
+        for address, port, takes_ipv4 in _addresses(listener):
+            found.setdefault(port, []).append((address, takes_ipv4, listener))
+    return capture, found
 
 
 def _addresses(listener: Json) -> list[tuple[Address, int, bool]]:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from kubectl_extsvc.mesh.istiod.push_context import end_of_chain, push_context
-from kubectl_extsvc.mesh.istiod.services import RegistryPort, Resolution, is_external_name, merged
+from kubectl_extsvc.mesh.istiod.services import RegistryPort, Resolution, age, is_external_name, merged
 from kubectl_extsvc.mesh.istiod.sidecar_scope import one_namespace_each
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.snapshot import Snapshot
 
-__all__ = ["Registered", "RegistryPort", "alias_target", "is_external_name", "registered", "service_named"]
+__all__ = ["Registered", "RegistryPort", "age", "alias_target", "is_external_name", "registered", "service_named"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ of the request is None, neither True nor False.
 import re
 import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import parse_qs
 
-from kubectl_extsvc.mesh.envoy_dump import at, listed, mapping, number, objects, text, texts
+from kubectl_extsvc.mesh.by_identity import ByIdentity
+from kubectl_extsvc.mesh.envoy_dump import at, mapping, number, objects, text, texts
 from kubectl_extsvc.mesh.outbound_request import OutboundRequest
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import RouteUnknown
@@ -33,18 +35,29 @@ def virtual_host_of(route_config: Json, host: str) -> Json | None:
     host = host.lower()
     if route_config.get("ignore_port_in_host_matching") is True:
         host = re.sub(r":[0-9]+$", "", host)
-    virtual_hosts = objects(route_config.get("virtual_hosts"))
-    for virtual_host in virtual_hosts:
-        # A table has thousands of domains, and mostly one of them is it.
-        if host in listed(virtual_host.get("domains")):
-            return virtual_host
+    # A table has thousands of domains, mostly one of them is it, and each of as many aliases asks for one.
+    exact, wildcards = _domains(ByIdentity(route_config))
+    if host in exact:
+        return exact[host]
     best: tuple[tuple[int, int], Json] | None = None
-    for virtual_host in virtual_hosts:
-        for domain in texts(virtual_host.get("domains")):
-            rank = _domain_rank(domain.lower(), host)
-            if rank is not None and (best is None or rank > best[0]):
-                best = rank, virtual_host
+    for domain, virtual_host in wildcards:
+        rank = _domain_rank(domain, host)
+        if rank is not None and (best is None or rank > best[0]):
+            best = rank, virtual_host
     return best[1] if best else None
+
+
+@lru_cache(maxsize=32)
+def _domains(route_config: ByIdentity[Json]) -> tuple[dict[str, Json], list[tuple[str, Json]]]:
+    """Domains without a star, each with the first virtual host that has it, and those with one."""
+    exact: dict[str, Json] = {}
+    wildcards: list[tuple[str, Json]] = []
+    for virtual_host in objects(route_config.value.get("virtual_hosts")):
+        for domain in (domain.lower() for domain in texts(virtual_host.get("domains"))):
+            if "*" in domain:
+                wildcards.append((domain, virtual_host))
+            exact.setdefault(domain, virtual_host)
+    return exact, wildcards
 
 
 def _domain_rank(domain: str, host: str) -> tuple[int, int] | None:

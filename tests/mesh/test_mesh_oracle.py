@@ -5,6 +5,7 @@ configuration makes of each (expect.calls; only what the claim is about; null: m
 """
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,14 @@ def client_of(name: str) -> Source:
 
 def calls_of(name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """(call, what is expected of it)."""
-    return list(zip(world(name)["calls"], world(name)["expect"]["calls"], strict=True))
+    return list(zip(world(name)["calls"], world(name)["expect"].get("calls", ()), strict=True))
 
 
 PASSTHROUGH = ("PassthroughCluster", "BlackHoleCluster", "AllowAnyDynamicDNSCluster")
+
+
+NOT_BY_A_RULE = ("endpoint-is-mesh-pod", "headless-mesh-pod")
+"""Worlds in which the endpoints' pods bring about the mesh's TLS, and no rule."""
 
 
 def envoy_clusters() -> list[Any]:
@@ -75,6 +80,7 @@ def envoy_clusters() -> list[Any]:
     return [
         pytest.param(name, number, id=f"{name}-{number}")
         for name in names()
+        if name not in NOT_BY_A_RULE
         for number, (_, expected) in enumerate(calls_of(name))
         if "outbound|" in (expected.get("cluster") or "") and "||" in expected["cluster"] and "upstream" in expected
     ]
@@ -138,6 +144,8 @@ def test_all_families_of_worlds_about_rules_are_replayed() -> None:
 
 NOT_BY_THE_ALIASS_NAME = {
     ("clusterip-http", 3): "the ClusterIP is dialled with a foreign Host header, which leaves by allow_any",
+    ("headless-auto", 2): "an address is dialled that is none of the alias's",
+    ("http-name-on-443", 1): "TLS is spoken to a port that is named http",
 }
 """Calls that reach the address of an alias but not its host, each with the reason."""
 
@@ -169,7 +177,8 @@ def test_host_that_takes_an_aliass_call_is_istios(name: str, number: int) -> Non
     assert alias is not None
     target = route_host(alias, snapshot_of(name), port=call["port"], client_namespace=client_of(name).namespace)
     computed = f"outbound|{target.port}||{target.host}" if target else "passthrough"
-    wanted = "passthrough" if expected["cluster"] in PASSTHROUGH else expected["cluster"]
+    of_any_subset = re.sub(r"\|[^|]+(?=\|[^|]+$)", "|", expected["cluster"])
+    wanted = "passthrough" if expected["cluster"] in PASSTHROUGH else of_any_subset
     assert computed == wanted
 
 

@@ -32,7 +32,8 @@ def generated(name: str) -> EnvoyConfig:
     for obj in (*told["kube"], *told["istio"]):
         store.put(key_of(obj["kind"]), {**obj, "metadata": {"namespace": "default", **obj["metadata"]}})
     proxy = told["proxy"]
-    client = Client(proxy["namespace"], "client", proxy.get("labels") or {}, (proxy.get("ip", "10.244.0.9"),))
+    ip = proxy.get("ip", "10.244.0.9")
+    client = Client(proxy["namespace"], "client", proxy.get("labels") or {}, (ip,), proxy.get("metadata") or {})
     mesh = told.get("mesh") or {}
     data = {"mesh": json.dumps(mesh)}
     metadata = {"name": "istio", "namespace": "istio-system"}
@@ -52,7 +53,7 @@ def way(route: Route, name: str) -> Json:
     cluster = generated(name).clusters.get(route.envoy_cluster, {})
     metadata = cluster.get("metadata", {}).get("filter_metadata", {}).get("istio", {})
     return {
-        "cluster": route.envoy_cluster,
+        "cluster": route.envoy_cluster or None,
         "listener": route.listener,
         "virtual_host": route.virtual_host,
         "destination_rule": metadata.get("config"),
@@ -79,8 +80,14 @@ def expected_way(expected: Json) -> Json:
     return wanted
 
 
+NOT_HELD = {"dynamic-dns": "ALLOW_ANY_DYNAMIC_DNS: Envoy itself would ask the real DNS"}
+"""Worlds that are not compared, each with the reason."""
+
 CALLS = [
-    pytest.param(name, number, id=f"{name}-{number}") for name in NAMES for number in range(len(world(name)["calls"]))
+    pytest.param(name, number, id=f"{name}-{number}")
+    for name in NAMES
+    if name not in NOT_HELD
+    for number in range(len(world(name)["calls"]))
 ]
 
 

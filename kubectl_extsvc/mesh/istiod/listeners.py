@@ -319,12 +319,24 @@ def listeners_of(scope: SidecarScope) -> Iterator[Json]:
 
 def listeners_for(scope: SidecarScope, address: str, port: int) -> tuple[Json, ...]:
     """Those that a connection to an address and port may come to."""
-    listeners = Listeners(scope)
-    for egress in scope.listeners:
-        listeners.add_egress(egress, port)
-    wanted = {address, *scope.client.wildcards}
-    entries = [entry for entry in listeners.entries.values() if not wanted.isdisjoint(entry.addresses)]
-    return (_virtual_outbound(scope), *(_listener(scope, entry) for entry in entries))
+    by_address = _entries_at(scope, port)
+    entries = {id(entry): entry for at in (address, *scope.client.wildcards) for entry in by_address.get(at, ())}
+    return (_virtual_outbound(scope), *(_listener(scope, entry) for entry in entries.values()))
+
+
+def _entries_at(scope: SidecarScope, port: int) -> dict[str, list[Entry]]:
+    """Address → entries of a port; made once, since many aliases are called at it."""
+    if port not in scope.at_ports:
+        listeners = Listeners(scope)
+        for egress in scope.listeners:
+            listeners.add_egress(egress, port)
+        by_address: dict[str, list[Entry]] = {}
+        for entry in listeners.entries.values():
+            for address in entry.addresses:
+                by_address.setdefault(address, []).append(entry)
+        scope.at_ports[port] = by_address
+    found: dict[str, list[Entry]] = scope.at_ports[port]
+    return found
 
 
 def _unknown(scope: SidecarScope) -> str:

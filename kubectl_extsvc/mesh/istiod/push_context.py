@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
+from kubectl_extsvc.mesh.by_identity import ByIdentity
 from kubectl_extsvc.mesh.istiod.services import MeshService, Resolution, age, service_of, services_of_entry
 from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService, read_virtual_services
 from kubectl_extsvc.mesh.rule_lookup import Rule, read_rule
@@ -147,27 +148,14 @@ class PushContext:
         return (*own, *self.wildcard_rules)
 
 
-class _Identity:
-    """A snapshot as a key: it is the one that it is, since its objects cannot be hashed."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-
-    def __hash__(self) -> int:
-        return id(self.snapshot)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other.snapshot is self.snapshot
-
-
 def push_context(snapshot: Snapshot) -> PushContext:
     """The context of a snapshot, the same one each time it is asked for."""
-    return _made(_Identity(snapshot))
+    return _made(ByIdentity(snapshot))
 
 
 @lru_cache(maxsize=4)
-def _made(key: _Identity) -> PushContext:
-    return PushContext(key.snapshot)
+def _made(key: ByIdentity[Snapshot]) -> PushContext:
+    return PushContext(key.value)
 
 
 def _spec(obj: Json) -> Json:

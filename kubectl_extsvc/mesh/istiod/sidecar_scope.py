@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from kubectl_extsvc.mesh.hosts import covers
 from kubectl_extsvc.mesh.istiod.client import Client
@@ -102,6 +103,8 @@ class SidecarScope:
     sidecar: Json | None
     """The Sidecar that holds for the client."""
     listeners: tuple[EgressListener, ...]
+    at_ports: dict[int, Any] = field(default_factory=dict)
+    """What listeners.py made already, by port."""
 
     @cached_property
     def policy(self) -> str:
