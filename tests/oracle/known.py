@@ -26,9 +26,28 @@ def _objects(world: Json, kind: str) -> list[Json]:
 def _turned_off(world: Json, _: Json, differences: Differences) -> bool:
     """Only whether endpoints take the mesh's TLS, and what follows from that."""
     modes = [(policy["spec"].get("mtls") or {}).get("mode") for policy in _objects(world, "PeerAuthentication")]
-    theirs, ours = differences.get("tls", ("", ""))
-    tls = {"tls", "endpoints", "sni", "subject_alt_names", "ca", "auto_sni", "auto_san_validation"}
-    return "DISABLE" in modes and theirs == "plaintext" and "ISTIO_MUTUAL" in str(ours) and differences.keys() <= tls
+    theirs, ours = differences.get("tls", ("plaintext", "ISTIO_MUTUAL"))
+    found = [[endpoint[:3] for endpoint in told or ()] for told in differences.get("endpoints", ((), ()))]
+    return (
+        "DISABLE" in modes
+        and differences.keys() <= TLS_FIELDS
+        and theirs == "plaintext"
+        and "ISTIO_MUTUAL" in str(ours)
+        and found[0] == found[1]
+    )
+
+
+TLS_FIELDS = {"tls", "endpoints", "sni", "subject_alt_names", "ca", "auto_sni", "auto_san_validation"}
+
+
+def _by_default(world: Json, _: Json, differences: Differences) -> bool:
+    """Two rules of one host and namespace, one of which has no exportTo."""
+    rules = [(rule["metadata"]["namespace"], rule["spec"]) for rule in _objects(world, "DestinationRule")]
+    default = world["mesh"].get("defaultDestinationRuleExportTo")
+    without = {(namespace, spec["host"]) for namespace, spec in rules if not spec.get("exportTo")}
+    told = {(namespace, spec["host"]) for namespace, spec in rules if spec.get("exportTo") == default}
+    decided = {"rule", *TLS_FIELDS}
+    return bool(default) and bool(without & told) and differences.keys() <= decided
 
 
 def _names_of_two(world: Json) -> set[str]:
@@ -58,6 +77,12 @@ KNOWN = (
         "PeerAuthentications are not read: nobody needs them to reach what is outside. Where one turns the mesh's TLS "
         "off, we still say that pods of the mesh get it (BestEffortInferServiceMTLSMode in push_context.go).",
         _turned_off,
+    ),
+    Known(
+        "defaultDestinationRuleExportTo beside exportTo",
+        "Of two rules of one host, one says the exportTo that meshConfig gives the other. Istio compares what is "
+        "written and does not merge them (destination_rule.go); we read the default into the rule, and do.",
+        _by_default,
     ),
     Known(
         "alias and ServiceEntry of one name",

@@ -94,7 +94,8 @@ def known_endpoints(push: PushContext, host: str, namespace: str) -> tuple[Endpo
         if service.namespace != namespace:
             continue
         if service.kubernetes:
-            found += _of_slices(push, service)
+            # Of a Service that nobody may see, istiod does not even keep the slices (serviceNeedsPush).
+            found += _of_slices(push, service) if "~" not in service.export_to else ()
             continue
         # Of a ServiceEntry with several addresses once for each (mergeServicesInstancesByNamespaceHost).
         own = list(_of_entry(push, service))

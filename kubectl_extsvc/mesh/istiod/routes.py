@@ -137,6 +137,8 @@ def _meant(listener: EgressListener, called: str) -> list[str]:
         if any(host in hosts or host.startswith("*") for host in virtual_service.hosts):
             # Without any registered host it would hold for none on ports other than 80.
             hosts |= dict.fromkeys(host.lower() for host in virtual_service.hosts)
+            wild = [host.lower() for host in virtual_service.hosts if host.startswith("*")]
+            hosts |= dict.fromkeys(name for name in listener.by_host if any(overlap(name, host) for host in wild))
             hosts |= dict.fromkeys(virtual_service.destinations(namespace))
     return [*hosts]
 

@@ -30,6 +30,10 @@ class Hosts:
     patterns: list[str] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
 
+    @property
+    def wild(self) -> bool:
+        return any(pattern.startswith("*") for pattern in self.patterns)
+
     def lets_in(self, host: str) -> bool:
         return any(covers(pattern, host) for pattern in self.patterns)
 
@@ -241,9 +245,11 @@ def _egress_listener(
     protocol = str(port.get("protocol") or "")
     number = int(port.get("number") or 0)
     services: Iterable[MeshService] = visible
+    if all(namespace != "*" and not hosts.wild for namespace, hosts in imports.items() if hosts.patterns):
+        services = _of_exact_hosts(push, imports, client.namespace)
     everything = imports.keys() == {"*"} and imports["*"].patterns == ["*"] and not imports["*"].excluded
     if not everything:
-        services = [found for service in visible if (found := _let_in(service, imports)) is not None]
+        services = [found for service in services if (found := _let_in(service, imports)) is not None]
     if number and protocol.upper() != "HTTP_PROXY":
         services = [_only_port(service, number) for service in services if service.port(number) is not None]
     return EgressListener(
@@ -256,6 +262,19 @@ def _egress_listener(
         client_namespace=client.namespace,
         cluster_domain=push.cluster_domain,
     )
+
+
+def _of_exact_hosts(push: PushContext, imports: Imports, client_namespace: str) -> list[MeshService]:
+    """Where an entry names nothing but hosts of namespaces: of each one only, a Service before the oldest
+    ServiceEntry (servicesForExactHosts)."""
+    found: list[MeshService] = []
+    for namespace, hosts in imports.items():
+        for host in dict.fromkeys(hosts.patterns):
+            known = [service for service in push.by_host.get(host, ()) if service.namespace == namespace]
+            first = next((service for service in known if service.kubernetes), known[0] if known else None)
+            if first is not None and push.is_visible(first, client_namespace):
+                found.append(first)
+    return sorted(found, key=lambda service: (service.created, service.name, service.namespace))
 
 
 def _imports(entry: Json, client_namespace: str) -> Imports:
