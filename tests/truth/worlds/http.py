@@ -16,7 +16,7 @@ from truth.objects import (
     to,
     virtual_service,
 )
-from truth.world import ERROR, World, alias, virtual
+from truth.world import ERROR, HANGS, World, alias, virtual
 from truth.worlds.endpoints import httpbin
 
 WORLDS = [
@@ -76,6 +76,7 @@ WORLDS = [
         (("XS0504", ERROR, alias("mute")),),
         addresses_alias("mute", MUTE, 80, 80),
         cure=None,
+        flags=HANGS,
     ),
     World(
         "secure",

@@ -57,7 +57,7 @@ WORLDS = [
     World(
         "dotted-closed",
         "a final dot in externalName parts the alias from the target's ServiceEntry",
-        (("XS0310", ERROR, alias("dotted-closed")),),
+        (("XS0310", ERROR, entry("dotted-closed")),),
         [
             external_name("dotted-closed", f"{own_host('dotted-closed')}.", port(80, "http")),
             service_entry("dotted-closed", own_host("dotted-closed"), entry_port(80, "HTTP")),
