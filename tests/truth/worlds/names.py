@@ -76,6 +76,15 @@ WORLDS = [
         cure=None,
     ),
     World(
+        "in-hosts-file",
+        "the pod's hosts file leads the name past the Service",
+        (("XS0103", ERROR, alias("in-hosts-file")),),
+        addresses_alias("in-hosts-file", HTTPBIN, 80, 80),
+        pods=("hosts-file",),
+        flags=from_pods("hosts-file"),
+        cure=None,
+    ),
+    World(
         "hijacked",
         "in the proxy a Service bin in a namespace example takes the name bin.example",
         (("XS0207", ERROR, entry("hijacked")),),
