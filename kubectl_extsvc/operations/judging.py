@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.mesh.destination_rules import decision_for
 from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig
+from kubectl_extsvc.mesh.istiod.client import Client
+from kubectl_extsvc.mesh.istiod.computed import computed_route
 from kubectl_extsvc.mesh.routing import route_of
 from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.finding import Fact
@@ -70,13 +72,13 @@ def _observation(
     source = question.source
     route: Route | RouteUnknown | None = None
     decision: RuleDecision | None = None
+    computed: Route | RouteUnknown | None = None
     if source.mode is MeshMode.SIDECAR:
         config = proxies[source.key].config
-        route = (
-            config
-            if isinstance(config, RouteUnknown)
-            else route_of(config, outbound_request(question, replies.to(question)))
-        )
+        request = outbound_request(question, replies.to(question))
+        route = config if isinstance(config, RouteUnknown) else route_of(config, request)
+        client = Client.of_source(source, {} if isinstance(config, RouteUnknown) else config.node)
+        computed = computed_route(snapshot, client, request)
         if Fact.DESTINATION_RULES.partition(".")[0] not in snapshot.unread:
             decision = decision_for(question.alias, question.port.number, source, snapshot)
     outcomes = replies.to(question)
@@ -90,6 +92,7 @@ def _observation(
         outcomes,
         route,
         decision,
+        computed=computed,
         resolution=replies.resolutions.get((source.key, alias.fqdn(snapshot.cluster_domain))),
         short_resolution=replies.resolutions.get((source.key, short_name(alias))),
         target_resolution=replies.resolutions.get((source.key, alias.host)),

@@ -15,7 +15,7 @@ from kubectl_extsvc.model.lint import LintReport, Located, Place, Problem
 from kubectl_extsvc.model.resources import BY_KIND, Json, ObjectRef
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot
 from kubectl_extsvc.operations.manifests import Manifest, parse
-from kubectl_extsvc.plans.fixes import SNAPSHOT_FIELDS, Edit, objects_in, with_edits
+from kubectl_extsvc.plans.fixes import SNAPSHOT_FIELDS, Edit, is_planned, objects_in, with_edits
 from kubectl_extsvc.rules.unprobed import by_objects
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -86,7 +86,8 @@ def lint(files: Sequence[tuple[str, str]], namespace: str, around: Snapshot = NO
         except MALFORMED as error:
             problems.append(_malformed(where, error))
             continue
-        findings += _located(alias, judgement.findings, known)
+        said = [finding for finding in judgement.findings if around.services or not _needs_the_rest(finding)]
+        findings += _located(alias, said, known)
         skipped |= {each.code: each for each in judgement.skipped}
         problems += [Problem(where, f"rule {each.code} broke: {each.reason}") for each in judgement.broken]
     return LintReport(
@@ -199,6 +200,11 @@ def _located(alias: Alias, findings: Iterable[Finding], known: Files) -> Iterato
         place = next(places, service)
         if place is not None:
             yield Located(finding, place)
+
+
+def _needs_the_rest(finding: Finding) -> bool:
+    """It says that an object is not there, which only the files may be without."""
+    return finding.code in ("XS0105", "XS0304") and not is_planned(finding)
 
 
 def _candidates(finding: Finding) -> Iterator[tuple[ObjectRef, tuple[str | int, ...]]]:

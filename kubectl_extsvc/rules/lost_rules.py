@@ -17,6 +17,7 @@ from kubectl_extsvc.rules.evidence import (
     applied,
     behind_sidecar,
     get_command,
+    metadata_ref,
     route_of,
     say,
     tls_block,
@@ -134,7 +135,11 @@ def _never_looked_at(observation: Observation, case: Case) -> Iterable[Lost]:
     target = _target(observation, case)
     decision = observation.decision
     why_not = dict(decision.losers) if decision is not None else {}
+    names = {case.alias.name} | ({target[0], target[0].partition(".")[0]} if target is not None else set())
     for found in case.snapshot.destination_rules:
+        written = (found.get("spec") or {}).get("host", "")
+        if written not in names and case.alias.name not in written:
+            continue  # a mesh has thousands of rules, and mostly none is about this host
         block = tls_block(found, observation.port.number, case)
         if target is not None and block.host == target[0]:
             if decision is not None and block.ref in why_not and not _is_dropped(block.ref, observation, case):
@@ -186,7 +191,9 @@ def _dropped(observation: Observation, case: Case, *, every: bool = False) -> It
     if decision is None or target is None:
         return
     port = observation.port.number
-    blocks = {block.ref: block for block in (tls_block(found, port, case) for found in case.snapshot.destination_rules)}
+    refs = {decision.rule, *(ref for ref, _ in decision.losers)}
+    named = ((metadata_ref(found, DESTINATION_RULES.kind), found) for found in case.snapshot.destination_rules)
+    blocks = {ref: tls_block(found, port, case) for ref, found in named if ref in refs}
     winner = blocks.get(decision.rule) if decision.rule is not None else None
     stops = None if winner is not None else _stopper(observation, blocks.values(), target[0], case)
     for ref, why in decision.losers:

@@ -75,7 +75,9 @@ async def shop(cluster: Cluster, store: ObjectStore, tmp_path: Path) -> AsyncIte
         yield connected
 
 
-CURED_BY_CHANGES = sorted(code for code, case in FIRING.items() if is_planned(judge(case).findings[0]))
+CURED_BY_CHANGES = sorted(
+    code for code, case in FIRING.items() if any(f.code == code and is_planned(f) for f in judge(case).findings)
+)
 
 
 async def planned_for(case: Case, cluster: Cluster, store: ObjectStore) -> tuple[PlannedFix, AliasReport, Snapshot]:
@@ -83,7 +85,7 @@ async def planned_for(case: Case, cluster: Cluster, store: ObjectStore) -> tuple
     store.add(*objects_in(snapshot).values())
     sources = tuple(SourceReport(observation, ()) for observation in case.observations)
     report = AliasReport(case.alias, "", sources, judge(case), None)
-    (finding,) = report.findings
+    finding = next(finding for finding in report.findings if is_planned(finding))
     planned = await plan_fix(cluster, case.alias, finding, snapshot, wishes_of, lambda line: None)
     return planned, report, snapshot
 

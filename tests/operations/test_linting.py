@@ -126,6 +126,15 @@ def test_a_service_whose_endpoints_come_from_elsewhere_is_no_alias() -> None:
     assert found(linted(SERVICE, SLICE.replace("pay", "other"))) == []
 
 
+def test_a_service_that_is_in_no_file_may_be_in_the_cluster() -> None:
+    name = "apiVersion: v1\nkind: Service\nmetadata: {name: dns}\nspec: {type: ExternalName, externalName: TARGET}\n"
+    elsewhere = name.replace("TARGET", "kube-dns.kube-system.svc.cluster.local")
+    assert found(linted(elsewhere)) == []
+    other = yaml.safe_load(SERVICE)
+    around = Snapshot(services=(other,), mesh=NO_CLUSTER.mesh, all_namespaces=True)
+    assert found(linted(elsewhere, around=around)) == [("XS0105", "error", 1, 1)]
+
+
 def test_without_a_mesh_only_kubernetes_is_judged() -> None:
     assert found(linted(SERVICE, SLICE, around=NO_MESH)) == []
 

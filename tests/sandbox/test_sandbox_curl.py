@@ -191,7 +191,7 @@ PROBES = (
 )
 
 
-@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("form", [Form.PARALLEL, Form.SEQUENTIAL, Form.CLASSIC])
 async def test_probes_of_every_form_are_read_back(street: World, form: Form) -> None:
     asked = batch(PROBES, Limits(), "secret", form)
     said = await street.run(*asked.argv, stdin=asked.stdin)

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from truth.objects import ISTIO_MUTUAL, Json, destination_rule, of_istio
+from truth.objects import HTTPBIN, ISTIO_MUTUAL, Json, destination_rule, fqdn, of_istio
 
 IMAGE = "curlimages/curl:testbed"
 SERVER = "echo hello >/tmp/index.html && exec busybox httpd -f -p 8080 -h /tmp"
@@ -51,6 +51,9 @@ PODS = {
         "truth", annotations=proxy_config(ISTIO_META_DNS_CAPTURE="true", ISTIO_META_DNS_AUTO_ALLOCATE="true")
     ),
     "searching": Pod("truth", sidecar=False, spec={"dnsConfig": {"searches": ["corp.example"]}}),
+    "hosts-file": Pod(
+        "truth", sidecar=False, spec={"hostAliases": [{"ip": HTTPBIN, "hostnames": [fqdn("in-hosts-file")]}]}
+    ),
     "proxy-user": Pod("truth", user=1337),
     "server": Pod(
         "truth",

@@ -15,7 +15,7 @@ import pytest
 from clusters import MADE_BY_TESTS, Cluster, Run, mesh_text, present, set_policy, until, write_mesh_text
 from truth.objects import Json
 from truth.pods import PODS
-from truth.world import INFO, Around, Found, World
+from truth.world import HANGS, INFO, Around, Found, World
 
 AT_ONCE = 4
 ALIASES_OF_A_CALL = 12
@@ -211,7 +211,9 @@ class Teller:
     def _verify_at_once(self, call: tuple[Call, Sequence[World]]) -> list[Json]:
         (namespace, flags), worlds = call
         names = [name for world in worlds for name in world.names]
-        done = self.extsvc("verify", *names, "-n", namespace, *flags, "-o", "json", "--timeout=90s", check=False)
+        patience = () if HANGS[0] in flags else ("--probe-timeout=15s",)
+        argv = ("verify", *names, "-n", namespace, *flags, *patience, "-o", "json", "--timeout=90s")
+        done = self.extsvc(*argv, check=False)
         if not done.stdout:
             return [unseen(name, namespace, done.stderr) for name in names]
         aliases: list[Json] = json.loads(done.stdout)["aliases"]

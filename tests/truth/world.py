@@ -9,6 +9,10 @@ from truth.objects import ISTIO_MUTUAL, Json, destination_rule
 
 ERROR, WARNING, INFO = "error", "warning", "info"
 
+HANGS = ("--probe-timeout=5s",)
+"""Flags for worlds in which a call ends when its time is up. All others are given more than verify's default, since
+many are asked at once."""
+
 Found = tuple[str, str, str]
 """Code, severity and subject (KIND/NAMESPACE/NAME) of a finding."""
 

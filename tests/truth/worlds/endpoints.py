@@ -12,7 +12,7 @@ from truth.objects import (
     port,
     service,
 )
-from truth.world import ERROR, World, alias, filled, slice_of
+from truth.world import ERROR, HANGS, WARNING, World, alias, filled, slice_of
 
 NOT_READY = {"endpoints": [{"addresses": [HTTPBIN], "conditions": {"ready": False}}]}
 
@@ -55,6 +55,7 @@ WORLDS = [
             endpoint_slice("bin-half-silent", [HTTPBIN, SILENT], port(80, "http")),
         ],
         sandbox=True,
+        flags=HANGS,
     ),
     World(
         "bin-half-theirs",
@@ -81,6 +82,7 @@ WORLDS = [
         addresses_alias("bin-silent", SILENT, 80, 80),
         cure=None,
         sandbox=True,
+        flags=HANGS,
     ),
     World(
         "name-refuses",
@@ -95,6 +97,7 @@ WORLDS = [
         (("XS0205", ERROR, alias("name-silent-tls")),),
         [external_name("name-silent-tls", "silent.example", port(443, "https"))],
         cure=None,
+        flags=HANGS,
     ),
     World(
         "bin-no-label",
@@ -135,7 +138,7 @@ WORLDS = [
     World(
         "bin-unmirrored",
         "the Endpoints are not mirrored",
-        (("XS0201", ERROR, alias("bin-unmirrored")),),
+        (("XS0201", ERROR, "Endpoints/default/bin-unmirrored"),),
         [
             service("bin-unmirrored", port(80, "http")),
             endpoints(
@@ -193,6 +196,7 @@ WORLDS = [
         (("XS0208", ERROR, slice_of("at-cluster-ip")),),
         addresses_alias("at-cluster-ip", "10.96.0.10", 9153, 9153),
         cure=None,
+        flags=HANGS,
     ),
     World(
         "at-multicast",
@@ -200,6 +204,7 @@ WORLDS = [
         (("XS0208", ERROR, slice_of("at-multicast")),),
         addresses_alias("at-multicast", "239.1.2.3", 80, 80),
         cure=None,
+        flags=HANGS,
     ),
     World(
         "at-broadcast",
@@ -207,6 +212,7 @@ WORLDS = [
         (("XS0208", ERROR, slice_of("at-broadcast")),),
         addresses_alias("at-broadcast", "255.255.255.255", 443, 443, "tls"),
         cure=None,
+        flags=HANGS,
     ),
     World(
         "node-local",
@@ -216,6 +222,7 @@ WORLDS = [
             service("node-local", port(80, "http"), internalTrafficPolicy="Local"),
             endpoint_slice("node-local", [HTTPBIN], port(80, "http")),
         ],
+        flags=HANGS,
     ),
     World(
         "headless-8080",
@@ -229,7 +236,7 @@ WORLDS = [
     World(
         "six-slice",
         "an IPv4 Service, and a slice of IPv6 addresses",
-        (("XS0211", ERROR, alias("six-slice")),),
+        (("XS0211", ERROR, slice_of("six-slice")),),
         [
             service("six-slice", port(80, "http")),
             endpoint_slice("six-slice", ["2001:db8::10"], port(80, "http"), address_type="IPv6"),
@@ -249,6 +256,14 @@ WORLDS = [
         (("XS0212", ERROR, slice_of("at-mesh-pod")),),
         addresses_alias("at-mesh-pod", "IP(server)", 80, 8080),
         pods=("server",),
+        cure=None,
+    ),
+    World(
+        "mesh-pod-allowed",
+        "the same of a pod that takes plaintext: it works until the pod gets another address",
+        (("XS0212", WARNING, slice_of("mesh-pod-allowed")),),
+        addresses_alias("mesh-pod-allowed", "IP(other-server)", 80, 8080),
+        pods=("other-server",),
         cure=None,
     ),
     World(

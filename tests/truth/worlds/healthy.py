@@ -147,7 +147,6 @@ WORLDS = [
         *addresses_alias("permissive", HTTPBIN, 80, 80),
         of_istio("PeerAuthentication", "strict", {"mtls": {"mode": "STRICT"}}, group="security.istio.io"),
     ]),
-    World("mesh-pod-allowed", "an alias of a pod in the mesh that takes plaintext", objects=[*addresses_alias("mesh-pod-allowed", "IP(other-server)", 80, 8080)], pods=("other-server",)),
     World("seen-by-three", "sources in three namespaces", objects=[*addresses_alias("seen-by-three", HTTPBIN, 80, 80)], pods=("other",), flags=("--from=deployment/curl.default", *from_pods("other"), PLAIN)),
     World("wildcard-and-exact", "an exact rule of the callers' namespace beats their wildcard", objects=[
         *addresses_alias("wildcard-and-exact", HTTPBIN, 80, 80),

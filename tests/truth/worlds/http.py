@@ -16,7 +16,7 @@ from truth.objects import (
     to,
     virtual_service,
 )
-from truth.world import ERROR, World, alias, virtual
+from truth.world import ERROR, HANGS, WARNING, World, alias, virtual
 from truth.worlds.endpoints import httpbin
 
 WORLDS = [
@@ -76,6 +76,7 @@ WORLDS = [
         (("XS0504", ERROR, alias("mute")),),
         addresses_alias("mute", MUTE, 80, 80),
         cure=None,
+        flags=HANGS,
     ),
     World(
         "secure",
@@ -106,6 +107,20 @@ WORLDS = [
         "the origin refuses the headers that the sidecar adds",
         (("XS0507", ERROR, alias("lean")),),
         addresses_alias("lean", LEAN, 80, 80),
+        cure=None,
+    ),
+    World(
+        "rewritten",
+        "a VirtualService sends callers with a sidecar to another page",
+        (("XS0701", WARNING, alias("rewritten")),),
+        [
+            *addresses_alias("rewritten", HTTPBIN, 80, 80),
+            virtual_service(
+                "rewritten",
+                fqdn("rewritten"),
+                [{"rewrite": {"uri": "/status/404"}, "route": [to(fqdn("rewritten"), 80)]}],
+            ),
+        ],
         cure=None,
     ),
     World(

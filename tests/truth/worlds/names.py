@@ -76,6 +76,15 @@ WORLDS = [
         cure=None,
     ),
     World(
+        "in-hosts-file",
+        "the pod's hosts file leads the name past the Service",
+        (("XS0103", ERROR, alias("in-hosts-file")),),
+        addresses_alias("in-hosts-file", HTTPBIN, 80, 80),
+        pods=("hosts-file",),
+        flags=from_pods("hosts-file"),
+        cure=None,
+    ),
+    World(
         "hijacked",
         "in the proxy a Service bin in a namespace example takes the name bin.example",
         (("XS0207", ERROR, entry("hijacked")),),
@@ -89,7 +98,7 @@ WORLDS = [
     World(
         "dotted",
         "a final dot in externalName parts the alias from the target's ServiceEntry, whose TLS is lost",
-        (("XS0310", ERROR, alias("dotted")),),
+        (("XS0310", ERROR, entry("dotted")),),
         [
             external_name("dotted", f"{own_host('dotted')}.", port(80, "http")),
             service_entry("dotted", own_host("dotted"), entry_port(80, "HTTP", 443)),
@@ -100,7 +109,7 @@ WORLDS = [
     World(
         "wildcard-entry",
         "a ServiceEntry with a wildcard host is nobody's target, and its TLS is lost",
-        (("XS0310", ERROR, alias("wildcard-entry")),),
+        (("XS0310", ERROR, entry("wildcard-entry")),),
         [
             external_name("wildcard-entry", f"one.{own_host('wildcard')}", port(80, "http")),
             service_entry("wildcard-entry", f"*.{own_host('wildcard')}", entry_port(80, "HTTP"), resolution="NONE"),

@@ -57,7 +57,7 @@ WORLDS = [
     World(
         "dotted-closed",
         "a final dot in externalName parts the alias from the target's ServiceEntry",
-        (("XS0310", ERROR, alias("dotted-closed")),),
+        (("XS0310", ERROR, entry("dotted-closed")),),
         [
             external_name("dotted-closed", f"{own_host('dotted-closed')}.", port(80, "http")),
             service_entry("dotted-closed", own_host("dotted-closed"), entry_port(80, "HTTP")),
@@ -134,12 +134,12 @@ WORLDS = [
         "under DNS capture the target has an address of the mesh's own, and the alias dials the real one",
         (("XS0607", ERROR, entry("auto-vip")),),
         [
-            external_name("auto-vip", own_host("auto-vip"), port(9000, "tcp")),
-            service_entry("auto-vip", own_host("auto-vip"), entry_port(9000, "TCP", 80)),
+            external_name("auto-vip", own_host("auto-vip"), port(9443, "tls")),
+            service_entry("auto-vip", own_host("auto-vip"), entry_port(9443, "TLS", 443)),
         ],
         pods=("captured",),
         flags=from_pods("captured"),
-        cure=None,
+        left=(("XS0401", ERROR, alias("auto-vip")),),
     ),
     World(
         "excluded",

@@ -105,6 +105,14 @@ WORLDS = [
         sandbox=True,
     ),
     World(
+        "pay-lost-rule",
+        "ours has lost its DestinationRule: sidecars send plaintext to a TLS port",
+        (("XS0407", ERROR, alias("pay-lost-rule")),),
+        create=pay("pay-lost-rule"),
+        broken_by=[("delete", "destinationrule", "pay-lost-rule")],
+        sandbox=True,
+    ),
+    World(
         "pay-strict",
         "SIMPLE without names, and a strict server",
         (("XS0403", ERROR, rule("pay-strict-tls")),),
