@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if is_end_to_end(item.path):
             # Of the test alone: the first one's fixtures may have to start the testbed.
             # In tests/truth the first of a group makes all of its worlds.
-            item.add_marker(pytest.mark.timeout(600 if TRUTH in item.path.parents else 300, func_only=True))
+            item.add_marker(pytest.mark.timeout(1200 if TRUTH in item.path.parents else 300, func_only=True))
 
 
 @dataclass(frozen=True, slots=True)
