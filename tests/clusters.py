@@ -257,8 +257,12 @@ def set_policy(kubectl: Run, mode: str) -> None:
 
 
 def await_policy(kubectl: Run, mode: str) -> None:
-    virtual_host, other = ("allow_any", "block_all") if mode == "ALLOW_ANY" else ("block_all", "allow_any")
-    envoy_cluster = "PassthroughCluster" if mode == "ALLOW_ANY" else "BlackHoleCluster"
+    virtual_host, envoy_cluster = {
+        "ALLOW_ANY": ("allow_any", "PassthroughCluster"),
+        "ALLOW_ANY_DYNAMIC_DNS": ("allow_any_dynamic_dns", "PassthroughCluster"),
+        "REGISTRY_ONLY": ("block_all", "BlackHoleCluster"),
+    }[mode]
+    others = {"allow_any", "allow_any_dynamic_dns", "block_all"} - {virtual_host}
 
     def dump(query: str) -> Any:
         request = ("pilot-agent", "request", "GET", f"config_dump?{query}")
@@ -269,7 +273,11 @@ def await_policy(kubectl: Run, mode: str) -> None:
         (listener,) = dump("resource=dynamic_listeners&name_regex=^virtualOutbound$")["configs"]
         chains = listener["active_state"]["listener"]["filter_chains"]
         (catch_all,) = (json.dumps(chain) for chain in chains if chain["name"] == "virtualOutbound-catchall-tcp")
-        return f'"{virtual_host}"' in routes and f'"{other}"' not in routes and f'"{envoy_cluster}"' in catch_all
+        return (
+            f'"{virtual_host}"' in routes
+            and not any(f'"{other}"' in routes for other in others)
+            and f'"{envoy_cluster}"' in catch_all
+        )
 
     until(20, f"outboundTrafficPolicy {mode} in the sidecar", followed)
 

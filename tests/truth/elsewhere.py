@@ -31,6 +31,13 @@ ELSEWHERE = [
         ("XS0303",),
     ),
     Elsewhere(
+        "a rule that is never looked at, or dropped for an older one, and asks for something else than TLS",
+        "on the testbed such rules ask for TLS, and XS0407 names them",
+        FIRES,
+        ("XS0308", "XS0309"),
+    ),
+    Elsewhere("plain HTTP is spoken to a TLS port outside of the mesh", "the testbed has Istio", FIRES, ("XS0509",)),
+    Elsewhere(
         "something on the way ends the TLS handshake", "nothing is between the node and the outside", FIRES, ("XS0410",)
     ),
     Elsewhere(

@@ -157,7 +157,7 @@ WORLDS = [
     World(
         "fourth-namespace",
         "the rule lies in a namespace where nobody looks for it",
-        (("XS0308", ERROR, rule("fourth-namespace", "without-istio")),),
+        (("XS0407", ERROR, rule("fourth-namespace", "without-istio")),),
         [
             *addresses_alias("fourth-namespace", PAY, 80, 443),
             destination_rule("fourth-namespace", fqdn("fourth-namespace"), simple("api.pay.example"), "without-istio"),
@@ -166,7 +166,7 @@ WORLDS = [
     World(
         "half-a-host",
         "the rule's host is name.namespace, which matches nothing",
-        (("XS0308", ERROR, rule("half-a-host")),),
+        (("XS0407", ERROR, rule("half-a-host")),),
         [
             *addresses_alias("half-a-host", PAY, 80, 443),
             destination_rule("half-a-host", "half-a-host.default", simple("api.pay.example")),
@@ -176,7 +176,7 @@ WORLDS = [
     World(
         "unmatched-selector",
         "a rule for another workload stops the lookup",
-        (("XS0308", ERROR, rule("unmatched-selector")),),
+        (("XS0407", ERROR, rule("unmatched-selector")),),
         [
             *addresses_alias("unmatched-selector", PAY, 80, 443),
             destination_rule(
@@ -190,7 +190,7 @@ WORLDS = [
     World(
         "two-rules",
         "two rules for one host: the elder's policy is all that counts",
-        (("XS0309", ERROR, rule("two-rules-b")),),
+        (("XS0407", ERROR, rule("two-rules-b")),),
         [
             *addresses_alias("two-rules", PAY, 80, 443),
             destination_rule("two-rules-a", fqdn("two-rules"), DISABLE),
@@ -212,7 +212,7 @@ WORLDS = [
     World(
         "rule-unexported",
         "the rule is exported to its own namespace alone: callers elsewhere send plaintext",
-        (("XS0308", ERROR, rule("rule-unexported")),),
+        (("XS0407", ERROR, rule("rule-unexported")),),
         [
             *addresses_alias("rule-unexported", PAY, 80, 443),
             destination_rule("rule-unexported", fqdn("rule-unexported"), simple("api.pay.example"), exportTo=["."]),

@@ -57,7 +57,7 @@ WORLDS = [
     World(
         "dotted-closed",
         "a final dot in externalName parts the alias from the target's ServiceEntry",
-        (("XS0310", ERROR, entry("dotted-closed")),),
+        (("XS0601", ERROR, alias("dotted-closed")),),
         [
             external_name("dotted-closed", f"{own_host('dotted-closed')}.", port(80, "http")),
             service_entry("dotted-closed", own_host("dotted-closed"), entry_port(80, "HTTP")),
@@ -67,7 +67,7 @@ WORLDS = [
     World(
         "clashing",
         "two ServiceEntries of one host: the callers' namespace has the one without the port",
-        (("XS0311", ERROR, entry("clashing")),),
+        (("XS0601", ERROR, alias("clashing")), ("XS0311", ERROR, entry("clashing"))),
         [
             external_name("clashing", own_host("clashing"), port(80, "http")),
             service_entry("clashing", own_host("clashing"), entry_port(80, "HTTP"), namespace="without-istio"),
