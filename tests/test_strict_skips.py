@@ -1,4 +1,4 @@
-"""conftest.py's watch over skips, in a project of its own."""
+"""The watch over skips, in a project of its own."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-CONFTEST = Path(__file__).with_name("conftest.py")
+WATCH = Path(__file__).with_name("strict_skips.py")
 
 SKIPS = "import pytest\n\ndef test_good(): pass\n\ndef test_left_out(): pytest.skip('why')\n"
 FAILS_AS_EXPECTED = "import pytest\n\ndef test_good(): pass\n\n@pytest.mark.xfail\ndef test_left_out(): assert False\n"
@@ -18,7 +18,7 @@ GOOD = "def test_good(): pass\n"
 
 def run(folder: Path, module: str, allowed: str = "", **env: str) -> tuple[int, list[str]]:
     """Exit code of pytest, and what the watch said."""
-    shutil.copy(CONFTEST, folder)
+    shutil.copy(WATCH, folder / "conftest.py")
     (folder / "allowed_skips.txt").write_text(allowed)
     (folder / "test_one.py").write_text(module)
     clean = {name: value for name, value in os.environ.items() if name not in ("CI", "EXTSVC_STRICT_SKIPS")}
