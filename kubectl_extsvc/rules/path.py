@@ -20,6 +20,7 @@ from kubectl_extsvc.rules.evidence import (
     create_anew,
     failures,
     metadata_ref,
+    origin,
     route_of,
     rules_on,
     say,
@@ -401,9 +402,7 @@ def _lost_words(lost: Missed | None, observation: Observation) -> str:
 def _where(route: Route | None) -> str:
     if route is None:
         return ""
-    return (
-        f"{'' if route.observed else 'computed '}route: {route.virtual_host or route.envoy_cluster} on {route.listener}"
-    )
+    return f"{origin(route)}: {route.virtual_host or route.envoy_cluster} on {route.listener}"
 
 
 def _policy_words(observation: Observation, case: Case) -> str:

@@ -202,10 +202,10 @@ SAID: dict[str, Words] = {
     "XS0303": (
         "warning",
         "service/my-pay",
-        "the proxy uses SIMPLE where the objects say nothing",
+        "the proxy has destinationrule/my-pay, the objects say no rule; the proxy uses SIMPLE, the objects say auto-mTLS: plaintext",
         (
-            "outbound|80||my-pay.shop.svc.cluster.local: SIMPLE",
-            "computed: no DestinationRule covers my-pay.shop.svc.cluster.local",
+            "observed: outbound|80||my-pay.shop.svc.cluster.local: SIMPLE by destinationrule/my-pay",
+            "computed: outbound|80||my-pay.shop.svc.cluster.local: auto-mTLS: plaintext",
         ),
         "kubectl extsvc verify my-pay -n shop",
         ("shop/web-7d9f",),

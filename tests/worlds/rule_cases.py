@@ -263,7 +263,11 @@ FIRING: dict[str, Case] = {
     ),
     "XS0303": case(
         address_alias(),
-        seen(by_origin(200), route=route(OutboundTls.SIMPLE, rule=ref()), decision=NO_RULE),
+        replace(
+            seen(by_origin(200), route=route(OutboundTls.SIMPLE, rule=ref()), decision=NO_RULE),
+            computed=replace(route(), observed=False),
+        ),
+        mesh_config=READ,
         **HEALTHY,
     ),
     "XS0304": case(
@@ -553,7 +557,11 @@ SILENT: dict[str, Case] = {
     "XS0303": case(
         address_alias(),
         # The older of two merged rules is named by the proxy; what counts is the mode.
-        seen(by_origin(200), route=route(OutboundTls.DISABLE, rule=ref("older")), decision=decided("DISABLE")),
+        replace(
+            seen(by_origin(200), route=route(OutboundTls.DISABLE, rule=ref("older")), decision=decided("DISABLE")),
+            computed=replace(route(OutboundTls.DISABLE, rule=ref("older")), observed=False),
+        ),
+        mesh_config=READ,
         destination_rules=(destination_rule("older"), destination_rule(tls={"mode": "DISABLE"})),
         **HEALTHY,
     ),
