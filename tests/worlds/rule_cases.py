@@ -60,6 +60,8 @@ NAMED = replace(HTTP, number=443, target_port=443)
 
 ORIGINATING = address_alias(HTTP_TO_TLS)
 RESOLVED = {"api.pay.example": ("203.0.113.20",)}
+READ = {"rootNamespace": "istio-system"}
+"""A mesh configuration that was read, and changes nothing."""
 HEALTHY: dict[str, Any] = {"endpoint_slices": SLICES, "resolved": RESOLVED}
 CAPTURED = resolution_of(
     tried("httpbin.org.shop.svc.cluster.local", Reply.NO_SUCH_NAME),
