@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from kubectl_extsvc.mesh.comparing import differences
 from kubectl_extsvc.mesh.registry import is_external_name, registered, service_named
-from kubectl_extsvc.model.alias import AliasPort, Form, TlsMode
+from kubectl_extsvc.model.alias import Alias, AliasPort, Form, TlsMode
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
 from kubectl_extsvc.model.fix import Delete, JsonPatch, Step
-from kubectl_extsvc.model.marks import private_host
+from kubectl_extsvc.model.marks import is_ours, private_host
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.resources import DESTINATION_RULES, Json, ObjectRef
 from kubectl_extsvc.model.route import OutboundTls, Route
@@ -81,7 +81,11 @@ def dead_destination_rule(case: Case) -> Iterable[Finding]:
                 "an ExternalName Service is a name of its target",
                 *dict.fromkeys(f"{origin(route)}: {_way(route)}" for route in routes),
             ],
-            cure=create_anew(alias, ports=[_originating(p) for p in alias.ports], more=("--tls-mode", wishes[0]))
+            cure=create_anew(
+                alias,
+                ports=[_originating(p) for p in alias.ports],
+                more=("--tls-mode", wishes[0], *_adopting(alias, case)),
+            )
             if lost
             else Delete(ref),
         )
@@ -351,6 +355,16 @@ def _speaks_http(port: AliasPort, case: Case) -> bool:
     """All who called the port by HTTP were answered in it; a TLS server answers with 400, or not at all."""
     statuses = [o.answer.status for o in case.observations if o.port.number == port.number and o.answer is not None]
     return bool(statuses) and all(0 < status < 500 and status != 400 for status in statuses)
+
+
+def _adopting(alias: Alias, case: Case) -> tuple[str, ...]:
+    """--adopt, where a rule stands in the place of the alias's own and somebody else made it."""
+    theirs = any(
+        (rule["metadata"].get("namespace", ""), rule["metadata"]["name"]) == (alias.namespace, alias.name)
+        and not is_ours(rule)
+        for rule in case.snapshot.destination_rules
+    )
+    return ("--adopt",) if alias.managed and theirs else ()
 
 
 def _modes(found: Json) -> list[str]:

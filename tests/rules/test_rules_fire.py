@@ -204,8 +204,8 @@ SAID: dict[str, Words] = {
         "service/my-pay",
         "the proxy has destinationrule/my-pay, the objects say no rule; the proxy uses SIMPLE, the objects say auto-mTLS: plaintext",
         (
-            "observed: outbound|80||my-pay.shop.svc.cluster.local: SIMPLE by destinationrule/my-pay",
-            "computed: outbound|80||my-pay.shop.svc.cluster.local: auto-mTLS: plaintext",
+            "observed: outbound|80||my-pay.shop.svc.cluster.local (my-pay.shop.svc.cluster.local:80): SIMPLE by destinationrule/my-pay",
+            "computed: outbound|80||my-pay.shop.svc.cluster.local (my-pay.shop.svc.cluster.local:80): auto-mTLS: plaintext",
         ),
         "kubectl extsvc verify my-pay -n shop",
         ("shop/web-7d9f",),
