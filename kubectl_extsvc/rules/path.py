@@ -242,7 +242,8 @@ def captures_others(case: Case) -> Iterable[Finding]:
             port of the target's ServiceEntry without addresses takes the port for all destinations; so did an
             ExternalName Service with a TCP port before Istio 1.21.
     Seen    A warning where it can harm: the alias adds TLS, something else that is called at the same address
-            is known (a Service with a ClusterIP is not), or the port is one of HTTP (80, 8080), where others are routed by Host. Silent otherwise.
+            is known (a Service with a ClusterIP is not), or the port
+            is one of HTTP (80, 8080), where others are routed by Host. Silent otherwise.
     Cure    Give the Service a ClusterIP; give the ServiceEntry addresses.
     Source  istio #48239, #29992, #20703; live on Istio 1.31 (headless-tcp, se-tcp-without-address).
     """

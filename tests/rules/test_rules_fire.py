@@ -182,7 +182,7 @@ SAID: dict[str, Words] = {
         "destinationrule/my-pay",
         "destinationrule/my-pay asks for SIMPLE for my-pay.shop.svc.cluster.local, which has no cluster in any proxy: the rule has no effect, and HTTP leaves in clear",
         ("Istio 1.31: an ExternalName Service is a name of its target", "route: PassthroughCluster (allow_any)"),
-        "kubectl extsvc create my-pay -n shop --external-name httpbin.org --port http:80:443 --tls-mode SIMPLE --overwrite",
+        "kubectl extsvc create my-pay -n shop --external-name httpbin.org --port http:80:443 --tls-mode SIMPLE --adopt --overwrite",
         (),
         (),
     ),
