@@ -3,15 +3,17 @@
 Source: istio pilot/pkg/model/sidecar.go (getSidecarScope, matchingAliasService), branch release-1.31.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 
 from kubectl_extsvc.mesh.hosts import covers
-from kubectl_extsvc.mesh.istiod.services import age
+from kubectl_extsvc.mesh.istiod.client import Client
+from kubectl_extsvc.mesh.istiod.push_context import push_context
+from kubectl_extsvc.mesh.istiod.sidecar_scope import REGISTRY_ONLY, Imports, imports_of, sidecar_scope
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import Source
 
-REGISTRY_ONLY = "REGISTRY_ONLY"
+__all__ = ("REGISTRY_ONLY", "lets_in", "outbound_policy", "sidecar_of")
 
 
 def sidecar_of(source: Source, snapshot: Snapshot) -> Json | None:
@@ -19,29 +21,26 @@ def sidecar_of(source: Source, snapshot: Snapshot) -> Json | None:
 
     Of several the oldest.
     """
-    sidecars = sorted(snapshot.sidecars, key=age)
-    own = [sidecar for sidecar in sidecars if sidecar["metadata"].get("namespace") == source.namespace]
-    selecting = [sidecar for sidecar in own if (wanted := _selector(sidecar)) and _selects(wanted, source)]
-    for_all = [sidecar for sidecar in own if not _selector(sidecar)]
-    root = [
-        sidecar
-        for sidecar in sidecars
-        if sidecar["metadata"].get("namespace") == snapshot.mesh.root_namespace and not _selector(sidecar)
-    ]
-    return next(iter((*selecting, *for_all, *root)), None)
+    return sidecar_scope(push_context(snapshot), Client.of_source(source)).sidecar
 
 
 def lets_in(sidecar: Json | None, client_namespace: str, namespace: str, *hosts: str) -> bool:
-    """Whether one entry's patterns let in all these hosts as of that namespace; without a Sidecar everything is."""
+    """Whether one entry lets in all these hosts as of that namespace; without a Sidecar everything is.
+
+    The first host is the one that the namespace is of; the others are further names of it. Only the first can be kept
+    out by "~NAMESPACE/HOST" (matchingAliasService). An entry for one port alone counts like any other.
+    """
     egress = ((sidecar or {}).get("spec") or {}).get("egress") or ()
     if not egress:
         return True
-    return any(
-        all(any(covers(pattern, host) for pattern in patterns) for host in hosts)
-        for listener in egress
-        for where, patterns in _patterns(listener.get("hosts") or (), client_namespace).items()
-        if where in ("*", namespace)
-    )
+    return any(_lets_in(imports_of(listener, client_namespace), namespace, hosts) for listener in egress)
+
+
+def _lets_in(imports: Imports, namespace: str, hosts: Sequence[str]) -> bool:
+    entries = [imports[where] for where in (namespace, "*") if where in imports]
+    if any(covers(pattern, hosts[0]) for entry in entries for pattern in entry.excluded):
+        return False
+    return any(all(entry.lets_in(host) for host in hosts) for entry in entries)
 
 
 def outbound_policy(sidecar: Json | None, mesh_config: Json) -> str:
@@ -53,21 +52,3 @@ def outbound_policy(sidecar: Json | None, mesh_config: Json) -> str:
     if own is not None:
         return str(own.get("mode") or REGISTRY_ONLY)
     return str((mesh_config.get("outboundTrafficPolicy") or {}).get("mode") or "ALLOW_ANY")
-
-
-def _patterns(hosts: Iterable[str], client_namespace: str) -> Mapping[str, list[str]]:
-    """Namespace, or "*", → patterns."""
-    found: dict[str, list[str]] = {}
-    for text in hosts:
-        where, _, pattern = text.partition("/")
-        found.setdefault(client_namespace if where == "." else where, []).append(pattern)
-    return found
-
-
-def _selector(sidecar: Json) -> Mapping[str, str]:
-    selector: Mapping[str, str] = ((sidecar.get("spec") or {}).get("workloadSelector") or {}).get("labels") or {}
-    return selector
-
-
-def _selects(wanted: Mapping[str, str], source: Source) -> bool:
-    return wanted.items() <= dict(source.labels).items()

@@ -81,12 +81,14 @@ class Observation:
     contract: Contract
     outcomes: tuple[Outcome, ...] = ()
     route: Route | RouteUnknown | None = None
-    """Read from the sidecar's config dump; None where there is no sidecar."""
+    """Read from the sidecar's config dump, or computed (Route.observed is False); None where there is no sidecar."""
     decision: RuleDecision | None = None
     """Computed from the objects; None without a sidecar or without the objects."""
     access_log: AccessLogLine | None = None
     computed: Route | RouteUnknown | None = None
     """What istiod makes of the objects for this source; None where there is no sidecar. Never sold as observed."""
+    unread: str = ""
+    """Why the proxy could not be read, where the route is computed for want of an observed one."""
     resolution: Resolution | ResolutionUnknown | None = None
     """How the alias's whole name, which the probes call, leads to addresses here; None: not asked."""
     short_resolution: Resolution | ResolutionUnknown | None = None

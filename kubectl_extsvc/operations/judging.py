@@ -73,12 +73,15 @@ def _observation(
     route: Route | RouteUnknown | None = None
     decision: RuleDecision | None = None
     computed: Route | RouteUnknown | None = None
+    unread = ""
     if source.mode is MeshMode.SIDECAR:
         config = proxies[source.key].config
         request = outbound_request(question, replies.to(question))
         route = config if isinstance(config, RouteUnknown) else route_of(config, request)
         client = Client.of_source(source, {} if isinstance(config, RouteUnknown) else config.node)
         computed = computed_route(snapshot, client, request)
+        if isinstance(config, RouteUnknown) and isinstance(computed, Route):
+            route, unread = computed, config.reason
         if Fact.DESTINATION_RULES.partition(".")[0] not in snapshot.unread:
             decision = decision_for(question.alias, question.port.number, source, snapshot)
     outcomes = replies.to(question)
@@ -93,6 +96,7 @@ def _observation(
         route,
         decision,
         computed=computed,
+        unread=unread,
         resolution=replies.resolutions.get((source.key, alias.fqdn(snapshot.cluster_domain))),
         short_resolution=replies.resolutions.get((source.key, short_name(alias))),
         target_resolution=replies.resolutions.get((source.key, alias.host)),

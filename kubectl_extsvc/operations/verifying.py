@@ -108,6 +108,9 @@ async def _look_until_settled(
             of_names = any(stage in (Stage.NAME, Stage.DNS) for _, stage in found_now)
             lasting = now - seen_since >= PUSH_SECONDS and not of_names
             young = is_young(aliases, snapshot) or (wishes.just_changed and now - begun < SETTLING_SECONDS)
+            if ("XS0303", Stage.ROUTE) in found_now and now - begun < SETTLING_SECONDS:
+                # An old object may have been changed a moment ago: only what lasts is no push on its way.
+                young = young or now - seen_since < PUSH_SECONDS
             if not found_now or lasting or wishes.asked.method not in SAFE_METHODS or not young:
                 return
             await anyio.sleep(LOOK_AGAIN_SECONDS)

@@ -71,6 +71,6 @@ def _has_our_rule(seen: Observation, intent: Intent) -> bool:
         return True  # passes through
     if seen.decision is not None and (seen.decision.rule is None or seen.decision.rule.name != intent.name):
         return True
-    if not isinstance(seen.route, Route):
+    if not isinstance(seen.route, Route) or not seen.route.observed:
         return True
     return seen.route.rule is not None and seen.route.rule.name == intent.name and not seen.route.cluster_warming

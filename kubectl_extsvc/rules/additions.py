@@ -9,7 +9,7 @@ from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Answer, Scheme
 from kubectl_extsvc.model.resources import VIRTUAL_SERVICES, Json
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.rules.evidence import ORIGINATING, applied, behind_sidecar, deciding_block, route_of, say
+from kubectl_extsvc.rules.evidence import ORIGINATING, applied, behind_sidecar, deciding_block, origin, route_of, say
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.http import TEMPORARY, plain_status, virtual_service
 from kubectl_extsvc.rules.translation import failure_of, made_by_envoy
@@ -155,7 +155,7 @@ def different_answers(case: Case) -> Iterable[Finding]:
                 evidence=[
                     f"with sidecar: {_told(answer)}",
                     f"without: {', '.join(dict.fromkeys(map(_told, others)))}",
-                    f"route: {route.envoy_cluster}" if (route := route_of(observation)) is not None else "",
+                    f"{origin(route)}: {route.envoy_cluster}" if (route := route_of(observation)) is not None else "",
                 ],
                 cure=f"kubectl extsvc verify {case.alias.name} -n {case.alias.namespace} -o wide",
                 of=observation,

@@ -14,7 +14,7 @@ from kubectl_extsvc.model.fix import JsonPatch, Label, Step
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Scheme
 from kubectl_extsvc.model.resources import SERVICE_ENTRIES, Json, ObjectRef
-from kubectl_extsvc.rules.evidence import behind_sidecar, get_command, metadata_ref, route_of, say
+from kubectl_extsvc.rules.evidence import behind_sidecar, get_command, metadata_ref, origin, route_of, say
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.missed import OF_OWN_HOST, missed, own_host
 from kubectl_extsvc.rules.path import is_blocked
@@ -127,7 +127,7 @@ def automatic_address_missed(case: Case) -> Iterable[Finding]:
             f"{effect}",
             evidence=[
                 failure.seen if failure else "",
-                f"route: {route.envoy_cluster} on {route.listener}" if route else "",
+                f"{origin(route)}: {route.envoy_cluster} on {route.listener}" if route else "",
             ],
             cure=Label(ref, AUTO_ADDRESS_LABEL, "false"),
             of=observation,

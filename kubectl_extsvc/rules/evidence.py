@@ -59,8 +59,13 @@ def behind_sidecar(case: Case) -> Iterable[Observation]:
 
 
 def route_of(observation: Observation) -> Route | None:
-    """The route if it was read."""
+    """The route if it was read, or can be computed with certainty."""
     return observation.route if isinstance(observation.route, Route) else None
+
+
+def origin(route: Route) -> str:
+    """What evidence calls a route: one that was computed is never sold as seen."""
+    return "route" if route.observed else "computed route"
 
 
 def went_well(observation: Observation, case: Case) -> bool:

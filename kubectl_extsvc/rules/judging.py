@@ -64,7 +64,9 @@ def missing_facts(case: Case) -> dict[Fact, Skipped]:
     if not any(_says_something(outcome) for o in case.observations for outcome in o.outcomes):
         missing[Fact.PROBES] = Skipped("", *_why_no_probe(case))
     routes = [o.route for o in case.observations if o.source.mode is MeshMode.SIDECAR]
-    if not any(isinstance(route, Route) for route in routes):
+    if any(isinstance(route, Route) for route in routes):
+        missing.pop(Fact.PROXY, None)  # read, or computed for want of the right to read it
+    else:
         unknown = next((route.reason for route in routes if isinstance(route, RouteUnknown)), "")
         why = unknown or ("the proxy was not asked" if routes else "no source with a sidecar")
         missing[Fact.PROXY] = Skipped("", why, EXEC_VERBS if routes else "--from a pod with a sidecar")

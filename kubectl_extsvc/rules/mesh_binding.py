@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+from kubectl_extsvc.mesh.comparing import differences
 from kubectl_extsvc.mesh.registry import is_external_name, registered, service_named
-from kubectl_extsvc.model.alias import AliasPort, Form, TlsMode
+from kubectl_extsvc.model.alias import Alias, AliasPort, Form, TlsMode
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
 from kubectl_extsvc.model.fix import Delete, JsonPatch, Step
-from kubectl_extsvc.model.marks import private_host
+from kubectl_extsvc.model.marks import is_ours, private_host
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.resources import DESTINATION_RULES, Json, ObjectRef
 from kubectl_extsvc.model.route import OutboundTls, Route
@@ -19,6 +20,7 @@ from kubectl_extsvc.rules.evidence import (
     failures,
     get_command,
     metadata_ref,
+    origin,
     origin_name,
     route_of,
     rules_on,
@@ -77,9 +79,13 @@ def dead_destination_rule(case: Case) -> Iterable[Finding]:
             evidence=[
                 f"Istio {'.'.join(map(str, mesh.version)) if mesh.version else 'since 1.21'}: "
                 "an ExternalName Service is a name of its target",
-                *dict.fromkeys(f"route: {_way(route)}" for route in routes),
+                *dict.fromkeys(f"{origin(route)}: {_way(route)}" for route in routes),
             ],
-            cure=create_anew(alias, ports=[_originating(p) for p in alias.ports], more=("--tls-mode", wishes[0]))
+            cure=create_anew(
+                alias,
+                ports=[_originating(p) for p in alias.ports],
+                more=("--tls-mode", wishes[0], *_adopting(alias, case)),
+            )
             if lost
             else Delete(ref),
         )
@@ -135,32 +141,37 @@ def mesh_tls_to_outside(case: Case) -> Iterable[Finding]:
     "The proxy does not do what the objects say",
     Severity.WARNING,
     Stage.ROUTE,
-    needs={Fact.PROXY, Fact.DESTINATION_RULES},
+    needs={Fact.PROXY, Fact.DESTINATION_RULES, Fact.MESH_CONFIG},
     symptom=True,
 )
 def observed_differs_from_computed(case: Case) -> Iterable[Finding]:
-    """The TLS mode read in the sidecar is not the one that follows from the DestinationRules.
+    """The way read in the sidecar is not the one that follows from the objects.
 
-    Why     The proxy has not got the latest objects (istiod does not reach it, or the change is younger than a
-            second); a Gateway API BackendTLSPolicy or an EnvoyFilter has a word too; or our replay of Istio's
-            lookup is wrong.
-    Seen    Sidecar's configuration beside the replayed lookup.
+    Why     The proxy has not got the latest objects (istiod does not reach it, or has refused one); an EnvoyFilter, a
+            PeerAuthentication that turns auto-mTLS off, or a route of the Gateway API has a word too; or our
+            computing of istiod's work is wrong.
+    Seen    Envoy cluster, deciding DestinationRule and TLS mode of the sidecar's configuration beside those that
+            istiod makes of the objects as they are now. Silent where something that may decide could not be read, and
+            where two seconds later the two are the same.
     Cure    Verify again. If it stays: istioctl proxy-status tells whether the proxy is in sync.
     Source  istio pilot/pkg/model/push_context.go, pilot/pkg/networking/core/cluster_tls.go.
     """
+    if not case.snapshot.mesh_config:
+        return  # nobody read it: the defaults would be an assumption
     for observation in behind_sidecar(case):
-        route, decision = route_of(observation), observation.decision
-        if route is None or decision is None or route.passthrough or route.blocked or route.cluster_missing:
+        observed, computed = route_of(observation), observation.computed
+        if observed is None or not observed.observed or not isinstance(computed, Route):
             continue
-        if not route.envoy_cluster or _subset(route) or _agree(route, decision.mode):
+        found = differences(observed, computed)
+        if not found:
             continue
         yield say(
             "XS0303",
             Severity.WARNING,
             Stage.ROUTE,
-            decision.rule or case.alias.service,
-            f"the proxy uses {route.tls.mode} where the objects say {decision.mode or 'nothing'}",
-            evidence=[f"{route.envoy_cluster}: {route.tls.mode}", f"computed: {decision.reason}"],
+            computed.rule or case.alias.service,
+            "; ".join(found),
+            evidence=[f"observed: {_with_tls(observed)}", f"computed: {_with_tls(computed)}"],
             cure=f"kubectl extsvc verify {case.alias.name} -n {case.alias.namespace}",
             of=observation,
         )
@@ -225,7 +236,7 @@ def cluster_missing(case: Case) -> Iterable[Finding]:
             Stage.ROUTE,
             subject,
             message,
-            evidence=[failure.seen if failure else "", f"route: {_way(route)}"],
+            evidence=[failure.seen if failure else "", f"{origin(route)}: {_way(route)}"],
             cure=cure,
             of=observation,
         )
@@ -346,6 +357,16 @@ def _speaks_http(port: AliasPort, case: Case) -> bool:
     return bool(statuses) and all(0 < status < 500 and status != 400 for status in statuses)
 
 
+def _adopting(alias: Alias, case: Case) -> tuple[str, ...]:
+    """--adopt, where a rule stands in the place of the alias's own and somebody else made it."""
+    theirs = any(
+        (rule["metadata"].get("namespace", ""), rule["metadata"]["name"]) == (alias.namespace, alias.name)
+        and not is_ours(rule)
+        for rule in case.snapshot.destination_rules
+    )
+    return ("--adopt",) if alias.managed and theirs else ()
+
+
 def _modes(found: Json) -> list[str]:
     """TLS modes that a rule asks for anywhere: at the top, for ports, in subsets."""
     policies = [(found.get("spec") or {}).get("trafficPolicy") or {}]
@@ -387,28 +408,9 @@ def _undo_mesh_tls(observation: Observation, case: Case) -> str | Step:
     return applied(DESTINATION_RULES, where, f"{alias.name}-tls", spec, case)
 
 
-def _subset(route: Route) -> str:
-    """Of outbound|PORT|SUBSET|HOST: a subset may have a TLS mode of its own, which the replay does not follow."""
-    parts = route.envoy_cluster.split("|")
-    return parts[2] if len(parts) == 4 else ""
-
-
-def _agree(route: Route, computed: str) -> bool:
-    """DISABLE is seen also where a rule has port settings without TLS, or where auto-mTLS is off in the mesh.
-
-    A headless Service of mesh pods only shows auto-mTLS as if a rule said ISTIO_MUTUAL (istio
-    pilot/pkg/networking/core/cluster_tls.go).
-    """
-    observed = route.tls.mode
-    if observed is OutboundTls.UNKNOWN:
-        return True
-    if computed == "":
-        if observed is OutboundTls.ISTIO_MUTUAL:
-            return route.cluster_type == "ORIGINAL_DST"
-        return observed in (
-            OutboundTls.DISABLE, OutboundTls.AUTO_PLAINTEXT, OutboundTls.AUTO_ISTIO_MUTUAL, OutboundTls.AUTO_MIXED,
-        )  # fmt: skip
-    return observed.value == computed
+def _with_tls(route: Route) -> str:
+    by = f" by {route.rule}" if route.rule is not None else ""
+    return f"{_way(route)}: {route.tls.mode}{by}"
 
 
 def _way(route: Route) -> str:

@@ -10,7 +10,7 @@ from kubectl_extsvc.mesh.registry import alias_target, service_named
 from kubectl_extsvc.model.alias import AddressTarget, AliasPort, AppProtocol, Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
 from kubectl_extsvc.model.fix import Delete, JsonPatch, RemoveAnnotation, Step
-from kubectl_extsvc.model.marks import private_host
+from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL, private_host
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Scheme
 from kubectl_extsvc.model.resources import SERVICE_ENTRIES, SIDECARS, Json, ObjectRef
@@ -20,6 +20,7 @@ from kubectl_extsvc.rules.evidence import (
     create_anew,
     failures,
     metadata_ref,
+    origin,
     route_of,
     rules_on,
     say,
@@ -231,7 +232,7 @@ def captured_by_another(case: Case) -> Iterable[Finding]:
     Severity.WARNING,
     Stage.ROUTE,
     needs={Fact.ENDPOINT_SLICES},
-    uses={Fact.SERVICE_ENTRIES, Fact.DESTINATION_RULES},
+    uses={Fact.SERVICES, Fact.SERVICE_ENTRIES, Fact.DESTINATION_RULES},
 )
 def captures_others(case: Case) -> Iterable[Finding]:
     """Sidecars take other destinations for this alias.
@@ -240,8 +241,9 @@ def captures_others(case: Case) -> Iterable[Finding]:
             the mesh calls that address and port, by whatever name, is taken for a client of the alias. A TCP
             port of the target's ServiceEntry without addresses takes the port for all destinations; so did an
             ExternalName Service with a TCP port before Istio 1.21.
-    Seen    A warning where it can harm: the alias adds TLS, something else that is known has the same address,
-            or the port is one of HTTP (80, 8080), where others are routed by Host. Silent otherwise.
+    Seen    A warning where it can harm: the alias adds TLS, something else that is called at the same address
+            is known (a Service with a ClusterIP is not), or the port
+            is one of HTTP (80, 8080), where others are routed by Host. Silent otherwise.
     Cure    Give the Service a ClusterIP; give the ServiceEntry addresses.
     Source  istio #48239, #29992, #20703; live on Istio 1.31 (headless-tcp, se-tcp-without-address).
     """
@@ -401,9 +403,7 @@ def _lost_words(lost: Missed | None, observation: Observation) -> str:
 def _where(route: Route | None) -> str:
     if route is None:
         return ""
-    return (
-        f"{'' if route.observed else 'computed '}route: {route.virtual_host or route.envoy_cluster} on {route.listener}"
-    )
+    return f"{origin(route)}: {route.virtual_host or route.envoy_cluster} on {route.listener}"
 
 
 def _policy_words(observation: Observation, case: Case) -> str:
@@ -475,7 +475,12 @@ def _harm_of_headless(addresses: tuple[str, ...], port: AliasPort, case: Case) -
         ref = metadata_ref(endpoint_slice, "EndpointSlice")
         at = {a for endpoint in endpoint_slice.get("endpoints") or () for a in endpoint.get("addresses") or ()}
         ports = {port.get("port") for port in endpoint_slice.get("ports") or ()}
-        if ref not in alias.slices and number in ports and at & set(addresses):
+        if (
+            ref not in alias.slices
+            and number in ports
+            and at & set(addresses)
+            and not _has_cluster_ip(endpoint_slice, case)
+        ):
             return f"{ref} (namespace {ref.namespace}) has one of them too"
     for entry in snapshot.service_entries:
         spec = entry.get("spec") or {}
@@ -487,6 +492,17 @@ def _harm_of_headless(addresses: tuple[str, ...], port: AliasPort, case: Case) -
     if number in HTTP_PORTS and port.protocol is AppProtocol.TCP:
         return "HTTP to other names at this address is no longer routed by Host"
     return ""
+
+
+def _has_cluster_ip(endpoint_slice: Json, case: Case) -> bool:
+    """Clients of the slice's Service dial its ClusterIP, which has a listener of its own."""
+    metadata = endpoint_slice["metadata"]
+    of = (metadata.get("namespace", ""), (metadata.get("labels") or {}).get(SERVICE_NAME_LABEL, ""))
+    return any(
+        (service["metadata"].get("namespace", ""), service["metadata"]["name"]) == of
+        and service["spec"].get("clusterIP", "") not in ("", "None")
+        for service in case.snapshot.services
+    )
 
 
 def _tcp_entries(host: str, number: int, case: Case) -> Iterable[Json]:

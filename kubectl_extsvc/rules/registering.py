@@ -12,7 +12,7 @@ from kubectl_extsvc.model.fix import JsonPatch, MergePatch, Step
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Scheme
 from kubectl_extsvc.model.resources import SERVICE_ENTRIES, Json, ObjectRef
-from kubectl_extsvc.rules.evidence import behind_sidecar, create_anew, metadata_ref, route_of, say
+from kubectl_extsvc.rules.evidence import behind_sidecar, create_anew, metadata_ref, origin, route_of, say
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.missed import OF_OWN_HOST, missed, own_host
 from kubectl_extsvc.rules.translation import FailureKind, failure_of
@@ -82,7 +82,7 @@ def detached_alias(case: Case) -> Iterable[Finding]:
             f"{found.why}: {effect}",
             evidence=[
                 failure.seen if failure and misled else "",
-                f"route: {route.envoy_cluster} ({route.listener})" if route else "",
+                f"{origin(route)}: {route.envoy_cluster} ({route.listener})" if route else "",
             ],
             cure=found.cure,
             of=observation,
@@ -144,7 +144,7 @@ def wrong_claimant(case: Case) -> Iterable[Finding]:
             f"{loser.namespace}) with {_port_words(port)} is passed over",
             evidence=[
                 failure.seen if failure else "",
-                f"route: {route.envoy_cluster} ({route.listener})" if route else "",
+                f"{origin(route)}: {route.envoy_cluster} ({route.listener})" if route else "",
             ],
             cure=f"keep one object for {host}, with all ports: kubectl get serviceentries -A | grep {host}",
             of=observation,

@@ -187,26 +187,34 @@ def _endpoints(observation: Observation, answer: Answer) -> StageResult:
     if observation.source.mode is not MeshMode.SIDECAR:
         where = f"{answer.remote_ip}:{answer.remote_port}" if answer.remote_ip else "connected"
         return StageResult(stage, StageState.OK, f"{where}, {_milliseconds(answer.times.connect)}")
-    route = observation.route
+    route = _observed(observation)
     listed = ""
-    if isinstance(route, Route) and route.endpoints and not route.passthrough:
+    if route is not None and route.endpoints and not route.passthrough:
         healthy = [endpoint for endpoint in route.endpoints if endpoint.healthy]
         listed = ", ".join(f"{_bracketed(endpoint.address)}:{endpoint.port}" for endpoint in healthy)
     if answer.transfer.scheme is not Scheme.TCP:
         return StageResult(stage, StageState.OK, listed or "answered")
     if listed:
         return StageResult(stage, StageState.OK, f"{listed} by the proxy's list; the connection itself ends at Envoy")
-    if isinstance(route, Route) and route.passthrough:
+    if route is not None and route.passthrough:
         # Nothing that could be asked would show it: no gap in what was to be observed.
         return StageResult(stage, StageState.NOT_APPLICABLE, "the connection ends at Envoy; what is behind is not seen")
     return StageResult(stage, StageState.NOT_OBSERVED, "the connection ends at Envoy, and the proxy was not read")
 
 
+def _observed(observation: Observation) -> Route | None:
+    """The route if it was read from the proxy."""
+    route = observation.route
+    return route if isinstance(route, Route) and route.observed else None
+
+
 def _route(observation: Observation) -> StageResult:
     stage = Stage.ROUTE
     match observation.route:
-        case Route() as route:
+        case Route() as route if route.observed:
             return StageResult(stage, StageState.OK, route_words(route))
+        case Route() as route:
+            return StageResult(stage, StageState.NOT_OBSERVED, f"{route_words(route)}; {observation.unread}")
         case RouteUnknown(reason):
             decision = observation.decision
             computed = f"; computed: {decision.reason}" if decision is not None else ""
@@ -215,7 +223,11 @@ def _route(observation: Observation) -> StageResult:
 
 
 def route_words(route: Route) -> str:
-    """A route in short: cluster, type, healthy of all endpoints."""
+    """A route in short: cluster, type, healthy of all endpoints; one that was not observed says so."""
+    return _route_words(route) if route.observed else f"computed: {_route_words(route)}"
+
+
+def _route_words(route: Route) -> str:
     if route.direct_response:
         return f"{route.virtual_host or route.listener}: the proxy answers {route.direct_response}"
     if route.passthrough or route.blocked:
@@ -240,7 +252,13 @@ def _tls(observation: Observation, answer: Answer, case: Case) -> StageResult:
         return StageResult(stage, StageState.OK, f"by the client, sni {answer.transfer.host}{unchecked}{spent}")
     if isinstance(route, Route) and route.tls.mode.encrypts:
         sni = route.tls.sni or (route.host_rewrite or observation.contract.host if route.tls.auto_sni else "")
-        return StageResult(stage, StageState.OK, f"{route.tls.mode}, sni {sni}" if sni else f"{route.tls.mode}")
+        words = f"{route.tls.mode}, sni {sni}" if sni else f"{route.tls.mode}"
+        if route.observed:
+            return StageResult(stage, StageState.OK, words)
+        return StageResult(stage, StageState.NOT_OBSERVED, f"computed: {words}; the proxy was not read")
+    if isinstance(route, Route) and not route.observed and observation.contract.originates:
+        words = f"computed: plaintext ({route.tls.mode}); the proxy was not read"
+        return StageResult(stage, StageState.NOT_OBSERVED, words)
     if isinstance(route, RouteUnknown) and observation.contract.originates:
         return StageResult(stage, StageState.NOT_OBSERVED, "the sidecar should add TLS; the proxy was not read")
     return StageResult(stage, StageState.NOT_APPLICABLE, "plaintext")

@@ -9,7 +9,7 @@ from kubectl_extsvc.model.fix import MergePatch
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Purpose, Scheme
 from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.model.route import OutboundTls
+from kubectl_extsvc.model.route import OutboundTls, Route
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.evidence import (
     ORIGINATING,
@@ -221,7 +221,7 @@ def plaintext_instead_of_tls(case: Case) -> Iterable[Finding]:
             f"sidecars in namespace {observation.source.namespace} send plaintext to {alias.target}: {why.message}",
             evidence=[
                 *why.evidence,
-                f"observed: {route.envoy_cluster} {route.tls.mode}" if route else "computed; the proxy was not read",
+                _mode_seen(route),
                 _status(observation),
             ],
             cure=why.cure or create_anew(alias, more=("--tls-mode", "SIMPLE")),
@@ -273,6 +273,12 @@ def _tls_asked_for(case: Case) -> bool:
 def _is_refused(observation: Observation) -> bool:
     """400 is what TLS servers answer to plain HTTP."""
     return observation.answer is not None and observation.answer.status == 400
+
+
+def _mode_seen(route: Route | None) -> str:
+    if route is None:
+        return "computed; the proxy was not read"
+    return f"{'observed' if route.observed else 'computed'}: {route.envoy_cluster} {route.tls.mode}"
 
 
 def _status(observation: Observation) -> str:

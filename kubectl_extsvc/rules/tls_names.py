@@ -15,6 +15,7 @@ from kubectl_extsvc.rules.evidence import (
     deciding_block,
     failures,
     get_command,
+    origin,
     origin_name,
     route_of,
     say,
@@ -119,7 +120,7 @@ def server_refuses_sni(case: Case) -> Iterable[Finding]:
                 Stage.TLS,
                 alias.service,
                 f'the client sends SNI "{called}", the server has no such name',
-                evidence=[_joined(failure.seen, f"route: {route.envoy_cluster}" if route else "")],
+                evidence=[_joined(failure.seen, f"{origin(route)}: {route.envoy_cluster}" if route else "")],
                 cure=f"see that this is the server meant; else call it by its own name instead of {called}",
                 of=observation,
             )

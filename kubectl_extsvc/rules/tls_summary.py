@@ -45,7 +45,11 @@ def _whose(group: list[Observation], several_ports: bool) -> str:
 def _in_effect(observation: Observation) -> str:
     route, decision = observation.route, observation.decision
     if isinstance(route, Route):
-        return _observed_words(route, observation)
+        return (
+            _observed_words(route, observation)
+            if route.observed
+            else f"computed: {_observed_words(route, observation)}"
+        )
     return _decided_words(decision) if decision is not None else ""
 
 

@@ -262,9 +262,10 @@ def _envoys_own(answer: Answer, observation: Observation, case: Case) -> Failure
     flag = envoys_flag(answer, log)
     empty = answer.header("content-length") == NO_BODY
     seen = _http_words(answer, log)
-    blocks = route.blocked if route else answer.status == 502 and empty
+    read = route is not None and route.observed
+    blocks = (route is not None and route.blocked) or (not read and answer.status == 502 and empty)
     if answer.status == 502 and blocks:
-        return Failure(FailureKind.BLOCKED, seen, guess=route is None and log is None)
+        return Failure(FailureKind.BLOCKED, seen, guess=not read and log is None)
     if route is not None and route.direct_response == answer.status:
         return Failure(FailureKind.ENVOY_ANSWERS, seen) if not is_expected(answer.status, case) else None
     if flag == "NC" or (answer.status == 503 and ((route and route.cluster_missing) or (not log and empty))):

@@ -47,6 +47,9 @@ def test_of_two_for_a_namespace_the_older_holds() -> None:
         ([f"shop/{TARGET}", f"other/{ALIAS}"], False),
         (["istio-system/*"], False),
         (["~/*"], False),
+        (["*/*", f"~shop/{TARGET}"], False),
+        (["*/*", f"~*/{TARGET}"], False),
+        (["*/*", "~other/*"], True),
     ],
 )
 def test_an_alias_needs_both_names_in_the_entry_of_its_targets_namespace(hosts: list[str], let_in: bool) -> None:

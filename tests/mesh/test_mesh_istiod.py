@@ -229,5 +229,14 @@ def test_without_pods_an_address_within_the_cluster_may_take_the_meshs_tls(addre
     assert route.tls.mode is mode
 
 
+def test_a_pod_of_a_slice_that_was_not_read_may_take_the_meshs_tls() -> None:
+    of_a_pod = endpoint_slice("203.0.113.10")
+    of_a_pod["endpoints"][0]["targetRef"] = {"kind": "Pod", "name": "web-1"}
+    request = OutboundRequest(RequestKind.HTTP, "10.96.0.7", 80, host=ALIAS)
+    route = computed_route(seen(service(), of_a_pod), CLIENT, request)
+    assert isinstance(route, Route)
+    assert route.tls.mode is OutboundTls.UNKNOWN
+
+
 def test_without_istio_no_proxy_has_a_way() -> None:
     assert way(seen(service(), mesh=Mesh(False))) == "the cluster has no Istio"

@@ -310,6 +310,7 @@ def pay() -> AliasReport:
                     computed=Route(
                         RouteKind.HTTP, "0.0.0.0_80", "outbound|80||my-pay.shop.extsvc.internal", observed=False
                     ),
+                    unread="",
                     **PAY_WAYS,
                 ),
                 stages(

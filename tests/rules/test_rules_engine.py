@@ -65,6 +65,7 @@ READS = {
     "unanswered": Fact.PROBES,
     "access_log": Fact.PROBES,
     "route": Fact.PROXY,
+    "computed": Fact.DESTINATION_RULES,
     "decision": Fact.DESTINATION_RULES,
     "resolution": Fact.NAME_PATH,
     "short_resolution": Fact.NAME_PATH,
@@ -72,8 +73,8 @@ READS = {
 }
 """Attribute of a case's parts → the fact that reading it takes."""
 
-UNNAMED = {"computed"}
-"""Attributes for which there is no fact: no rule may read them but through evidence.route_of."""
+UNNAMED = {"unread"}
+"""Attributes for which there is no fact: no rule may read them."""
 
 
 class Reading:

@@ -182,7 +182,7 @@ SAID: dict[str, Words] = {
         "destinationrule/my-pay",
         "destinationrule/my-pay asks for SIMPLE for my-pay.shop.svc.cluster.local, which has no cluster in any proxy: the rule has no effect, and HTTP leaves in clear",
         ("Istio 1.31: an ExternalName Service is a name of its target", "route: PassthroughCluster (allow_any)"),
-        "kubectl extsvc create my-pay -n shop --external-name httpbin.org --port http:80:443 --tls-mode SIMPLE --overwrite",
+        "kubectl extsvc create my-pay -n shop --external-name httpbin.org --port http:80:443 --tls-mode SIMPLE --adopt --overwrite",
         (),
         (),
     ),
@@ -202,10 +202,10 @@ SAID: dict[str, Words] = {
     "XS0303": (
         "warning",
         "service/my-pay",
-        "the proxy uses SIMPLE where the objects say nothing",
+        "the proxy has destinationrule/my-pay, the objects say no rule; the proxy uses SIMPLE, the objects say auto-mTLS: plaintext",
         (
-            "outbound|80||my-pay.shop.svc.cluster.local: SIMPLE",
-            "computed: no DestinationRule covers my-pay.shop.svc.cluster.local",
+            "observed: outbound|80||my-pay.shop.svc.cluster.local (my-pay.shop.svc.cluster.local:80): SIMPLE by destinationrule/my-pay",
+            "computed: outbound|80||my-pay.shop.svc.cluster.local (my-pay.shop.svc.cluster.local:80): auto-mTLS: plaintext",
         ),
         "kubectl extsvc verify my-pay -n shop",
         ("shop/web-7d9f",),

@@ -60,6 +60,8 @@ NAMED = replace(HTTP, number=443, target_port=443)
 
 ORIGINATING = address_alias(HTTP_TO_TLS)
 RESOLVED = {"api.pay.example": ("203.0.113.20",)}
+READ = {"rootNamespace": "istio-system"}
+"""A mesh configuration that was read, and changes nothing."""
 HEALTHY: dict[str, Any] = {"endpoint_slices": SLICES, "resolved": RESOLVED}
 CAPTURED = resolution_of(
     tried("httpbin.org.shop.svc.cluster.local", Reply.NO_SUCH_NAME),
@@ -263,7 +265,11 @@ FIRING: dict[str, Case] = {
     ),
     "XS0303": case(
         address_alias(),
-        seen(by_origin(200), route=route(OutboundTls.SIMPLE, rule=ref()), decision=NO_RULE),
+        replace(
+            seen(by_origin(200), route=route(OutboundTls.SIMPLE, rule=ref()), decision=NO_RULE),
+            computed=replace(route(), observed=False),
+        ),
+        mesh_config=READ,
         **HEALTHY,
     ),
     "XS0304": case(
@@ -553,7 +559,11 @@ SILENT: dict[str, Case] = {
     "XS0303": case(
         address_alias(),
         # The older of two merged rules is named by the proxy; what counts is the mode.
-        seen(by_origin(200), route=route(OutboundTls.DISABLE, rule=ref("older")), decision=decided("DISABLE")),
+        replace(
+            seen(by_origin(200), route=route(OutboundTls.DISABLE, rule=ref("older")), decision=decided("DISABLE")),
+            computed=replace(route(OutboundTls.DISABLE, rule=ref("older")), observed=False),
+        ),
+        mesh_config=READ,
         destination_rules=(destination_rule("older"), destination_rule(tls={"mode": "DISABLE"})),
         **HEALTHY,
     ),

@@ -11,6 +11,7 @@ from kubectl_extsvc.mesh.istiod.services import UNSPECIFIED, MeshService, Resolu
 from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, egress_listener_for
 from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService
 from kubectl_extsvc.mesh.outbound_request import UNKNOWN_ADDRESS, OutboundRequest, RequestKind
+from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL
 from kubectl_extsvc.model.resources import (
     CONFIG_MAPS,
     DESTINATION_RULES,
@@ -19,6 +20,7 @@ from kubectl_extsvc.model.resources import (
     SERVICE_ENTRIES,
     SIDECARS,
     VIRTUAL_SERVICES,
+    Json,
     Resource,
 )
 from kubectl_extsvc.model.route import OutboundTls, Route, RouteKind, TlsInEffect
@@ -140,13 +142,34 @@ def _of_the_address(scope: SidecarScope, request: OutboundRequest) -> Iterator[s
 
 
 def settled_tls(scope: SidecarScope, route: Route) -> Route:
-    """Without the pods nobody knows whether an address within the cluster is one that takes the mesh's TLS."""
-    service = leads_to(scope, route)
-    if PODS.plural not in scope.push.snapshot.unread or service is None or not service.kubernetes:
+    """Whether an endpoint takes the mesh's TLS is its pod's matter, and not every pod was read."""
+    service, snapshot = leads_to(scope, route), scope.push.snapshot
+    if service is None or not service.kubernetes or route.tls.mode is not OutboundTls.AUTO_PLAINTEXT:
         return route
-    if route.tls.mode is OutboundTls.AUTO_PLAINTEXT and any(_may_be_a_pod(e.address) for e in route.endpoints):
+    addresses = {endpoint.address for endpoint in route.endpoints}
+    guessed = PODS.plural in snapshot.unread and any(map(_may_be_a_pod, addresses))
+    if guessed or _pods_of_slices(scope, service) & addresses - set(_addresses(snapshot.pods)):
         return replace(route, tls=TlsInEffect(OutboundTls.UNKNOWN))
     return route
+
+
+def _pods_of_slices(scope: SidecarScope, service: MeshService) -> set[str]:
+    """Addresses that a Service's slices say to be pods'."""
+    return {
+        address
+        for endpoint_slice in scope.push.snapshot.endpoint_slices
+        if endpoint_slice["metadata"].get("namespace") == service.namespace
+        and (endpoint_slice["metadata"].get("labels") or {}).get(SERVICE_NAME_LABEL) == service.name
+        for endpoint in endpoint_slice.get("endpoints") or ()
+        if (endpoint.get("targetRef") or {}).get("kind") == "Pod"
+        for address in endpoint.get("addresses") or ()
+    }
+
+
+def _addresses(pods: Iterable[Json]) -> Iterator[str]:
+    for pod in pods:
+        status = pod.get("status") or {}
+        yield from (status.get("podIP", ""), *(entry["ip"] for entry in status.get("podIPs") or ()))
 
 
 def _may_be_a_pod(address: str) -> bool:

@@ -239,7 +239,7 @@ def _egress_listener(
     visible: Iterable[MeshService],
     virtual_services: Iterable[VirtualService],
 ) -> EgressListener:
-    imports = _imports(entry, client.namespace)
+    imports = imports_of(entry, client.namespace)
     port = entry.get("port") or {}
     bind = entry.get("bind") or ""
     protocol = str(port.get("protocol") or "")
@@ -277,7 +277,8 @@ def _of_exact_hosts(push: PushContext, imports: Imports, client_namespace: str) 
     return sorted(found, key=lambda service: (service.created, service.name, service.namespace))
 
 
-def _imports(entry: Json, client_namespace: str) -> Imports:
+def imports_of(entry: Json, client_namespace: str) -> Imports:
+    """What the hosts of an egress listener let in; "~NAMESPACE/HOST" keeps out."""
     imports: dict[str, Hosts] = defaultdict(Hosts)
     for word in entry.get("hosts") or ():
         namespace, _, pattern = word.partition("/")
