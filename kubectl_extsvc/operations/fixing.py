@@ -113,7 +113,14 @@ def objection(planned: PlannedFix, report: AliasReport, snapshot: Snapshot) -> s
     sources = tuple(dict.fromkeys(source.observation.source for source in report.sources))
     now = by_objects(planned.alias, snapshot, sources)
     then = by_objects(found, after, sources)
-    same = [f for f in then.findings if f.code == planned.finding.code and _overlap(f, planned.finding)]
+    # What falls from an error to mere information is cured.
+    same = [
+        f
+        for f in then.findings
+        if f.code == planned.finding.code
+        and _overlap(f, planned.finding)
+        and (f.severity is not Severity.INFO or planned.finding.severity is Severity.INFO)
+    ]
     if same:
         return f"{same[0].code} would stay: {same[0].message}"
     known = {(f.code, f.ports) for f in (*now.findings, *report.findings)}

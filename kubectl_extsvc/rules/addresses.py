@@ -427,9 +427,7 @@ def other_family(case: Case) -> Iterable[Finding]:
     Source  Kubernetes documentation, IPv4/IPv6 dual-stack; SelectDNSLookupFamily in istio
             pilot/pkg/networking/util/util.go; istio #15488, #34507.
     """
-    alias = case.alias
-    spec = (own_service(case) or {}).get("spec") or {}
-    served = set(spec.get("ipFamilies") or ()) or {f"IPv{version_of(address)}" for address in alias.cluster_ips}
+    alias, served = case.alias, _served_families(case)
     slices = [item for item in own_slices(case) if ready_addresses(item)]
     families = {item.get("addressType", "IPv4") for item in slices}
     joined = alias.headless or not served or bool(families & served)
@@ -445,7 +443,22 @@ def other_family(case: Case) -> Iterable[Finding]:
             cure="write an address of the Service's family: "
             f"{create_anew(alias, target=('--address', 'ADDRESS'), complete=False).command}",
         )
-    for observation in behind_sidecar(case):
+    for observation in case.observations:
+        if (found := _out_of_reach(observation, case)) is not None:
+            here, there = found
+            yield say(
+                "XS0211",
+                Severity.ERROR,
+                Stage.ENDPOINTS,
+                alias.service,
+                f"{alias.host or alias.service} has {there} addresses only, and pods have {here}",
+                evidence=_no_endpoint_words(observation, case),
+                cure=f"choose a target that has {here}, or make the cluster dual-stack",
+                of=observation,
+            )
+            continue
+        if observation.source.mode is not MeshMode.SIDECAR or not observation.contract.served:
+            continue
         if (found := _not_looked_up(observation, case)) is not None:
             here, there = found
             yield say(
@@ -458,6 +471,31 @@ def other_family(case: Case) -> Iterable[Finding]:
                 cure=f"choose a target that has {here}, or make cluster and mesh dual-stack (ISTIO_DUAL_STACK)",
                 of=observation,
             )
+
+
+def _served_families(case: Case) -> set[str]:
+    """Of the Service: IPv4, IPv6; empty if it does not say."""
+    spec = (own_service(case) or {}).get("spec") or {}
+    return set(spec.get("ipFamilies") or ()) or {f"IPv{version_of(address)}" for address in case.alias.cluster_ips}
+
+
+def unserved_addresses(case: Case) -> set[str]:
+    """Addresses of a family that the Service has not, beside some of one that it has: kube-proxy passes them over."""
+    served = set() if case.alias.headless else _served_families(case)
+    addresses = addresses_of(case.alias)
+    odd = {address for address in addresses if served and f"IPv{version_of(address)}" not in served}
+    return odd if len(odd) < len(addresses) else set()
+
+
+def _out_of_reach(observation: Observation, case: Case) -> tuple[str, str] | None:
+    """The pod's family and the target's, where the name leads to addresses that the pod cannot dial, and it failed."""
+    way, own = observation.resolution, {version_of(address) for address in observation.source.addresses}
+    if not isinstance(way, Resolution) or not observation.contract.served or went_well(observation, case):
+        return None
+    there = {version_of(address) for address in way.addresses}
+    if len(own) != 1 or len(there) != 1 or own == there or observation.answer is None:
+        return None
+    return f"IPv{own.pop()}", f"IPv{there.pop()}"
 
 
 def _not_looked_up(observation: Observation, case: Case) -> tuple[str, str] | None:

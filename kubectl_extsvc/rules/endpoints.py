@@ -10,7 +10,7 @@ from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL, SLICE_MANAGED_BY_LABE
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Answer
 from kubectl_extsvc.model.resources import Json, ObjectRef
-from kubectl_extsvc.rules.addresses import impossible_addresses
+from kubectl_extsvc.rules.addresses import impossible_addresses, unserved_addresses
 from kubectl_extsvc.rules.evidence import addresses_of, create_anew, failures, metadata_ref, route_of, say
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.service_objects import find_service
@@ -222,8 +222,9 @@ def dead_address(case: Case) -> Iterable[Finding]:
     Source  live on Istio 1.31 (mirrored Endpoints beside an own slice).
     """
     alias = case.alias
-    # Of these XS0208 and XS0213 say why.
-    elsewhere = impossible_addresses(case).keys() | set().union(*(odd for _, odd in _beside_a_mirror(case)))
+    # Of these XS0208 and XS0213 say why; one of a family that the Service has not is passed over.
+    beside_a_mirror = set().union(*(odd for _, odd in _beside_a_mirror(case)))
+    elsewhere = impossible_addresses(case).keys() | unserved_addresses(case) | beside_a_mirror
     found: dict[tuple[str, tuple[str, ...]], list[tuple[int, str]]] = {}
     for port in alias.ports:
         dead, alive = dead_and_alive(case, port.number)

@@ -254,14 +254,14 @@ def cluster_missing(case: Case) -> Iterable[Finding]:
             )
 
 
-@rule("XS0305", "A TLS port is named as HTTP", Severity.WARNING, Stage.ROUTE, uses={Fact.PROXY, Fact.PROBES})
+@rule("XS0305", "A TLS port is named as HTTP", Severity.ERROR, Stage.ROUTE, uses={Fact.PROXY, Fact.PROBES})
 def http_name_on_tls_port(case: Case) -> Iterable[Finding]:
     """A port 443 or 8443 whose name or appProtocol says HTTP.
 
     Why     Istio believes the name. Clients' TLS on that port then falls out of the Service's cluster and
             through to passthrough, where no DestinationRule counts; plain HTTP is sent to a TLS server.
-    Seen    400 from the origin, or TLS that works but not as ruled. Silent where a rule makes the proxy add the
-            TLS, and where HTTP is spoken there after all and the calls go well.
+    Seen    400 from the origin, which makes it an error, or TLS that works but not as ruled. Silent where a rule
+            makes the proxy add the TLS, and where HTTP is spoken there after all and the calls go well.
     Cure    Name the port tls or https.
     Source  istio #47088, #14264, #13914; live on Istio 1.31 (protocol-mismatch).
     """
@@ -273,12 +273,14 @@ def http_name_on_tls_port(case: Case) -> Iterable[Finding]:
     for port in http_named_tls_ports(case.alias.ports):
         if port.number not in encrypted and not _speaks_http(port, case):
             right = AliasPort("tls" if port.name != "tls" else "https", port.number, port.target_port, port.protocol)
+            refused = [seen for seen in _statuses(port, case) if seen == 400]
             yield say(
                 "XS0305",
-                Severity.WARNING,
+                Severity.ERROR if refused else Severity.WARNING,
                 Stage.ROUTE,
                 case.alias.service,
                 f'port {port.number} is usually TLS, and "{port.name}" makes Istio take it for {port.protocol}',
+                evidence=[f"{len(refused)} of the calls by HTTP got 400"] if refused else (),
                 cure=create_anew(case.alias, ports=[right if p == port else p for p in case.alias.ports]),
                 ports=(port.number,),
             )
@@ -353,7 +355,7 @@ def http_named_tls_ports(ports: Sequence[AliasPort]) -> list[AliasPort]:
 
 def _speaks_http(port: AliasPort, case: Case) -> bool:
     """All who called the port by HTTP were answered in it; a TLS server answers with 400, or not at all."""
-    statuses = [o.answer.status for o in case.observations if o.port.number == port.number and o.answer is not None]
+    statuses = _statuses(port, case)
     return bool(statuses) and all(0 < status < 500 and status != 400 for status in statuses)
 
 
@@ -365,6 +367,10 @@ def _adopting(alias: Alias, case: Case) -> tuple[str, ...]:
         for rule in case.snapshot.destination_rules
     )
     return ("--adopt",) if alias.managed and theirs else ()
+
+
+def _statuses(port: AliasPort, case: Case) -> list[int]:
+    return [o.answer.status for o in case.observations if o.port.number == port.number and o.answer is not None]
 
 
 def _modes(found: Json) -> list[str]:

@@ -232,6 +232,8 @@ def _behind_sidecar(answer: Answer, observation: Observation, case: Case) -> Fai
     route = observation.route if isinstance(observation.route, Route) else None
     log = observation.access_log
     if answer.exit_code == 0:
+        if answer.transfer.scheme is Scheme.TCP and route is not None and route.blocked:
+            return Failure(FailureKind.BLOCKED, "the proxy accepts the connection, and leads it nowhere")
         if answer.status and made_by_envoy(answer, route, log):
             return _envoys_own(answer, observation, case)
         return _http(answer, log, case)
@@ -266,6 +268,8 @@ def _envoys_own(answer: Answer, observation: Observation, case: Case) -> Failure
     blocks = (route is not None and route.blocked) or (not read and answer.status == 502 and empty)
     if answer.status == 502 and blocks:
         return Failure(FailureKind.BLOCKED, seen, guess=not read and log is None)
+    if _finds_no_route(route, answer) and answer.status not in case.expect_status:
+        return Failure(FailureKind.ENVOY_ANSWERS, seen, flag="NR")
     if route is not None and route.direct_response == answer.status:
         return Failure(FailureKind.ENVOY_ANSWERS, seen) if not is_expected(answer.status, case) else None
     if flag == "NC" or (answer.status == 503 and ((route and route.cluster_missing) or (not log and empty))):
@@ -282,6 +286,11 @@ def _envoys_own(answer: Answer, observation: Observation, case: Case) -> Failure
     return Failure(FailureKind.NOT_HTTP if flag == "UPE" else FailureKind.PROXY_ERROR, seen, flag=flag)
 
 
+def _finds_no_route(route: Route | None, answer: Answer) -> bool:
+    """Envoy's 404 where no virtual host, or none of its routes, matches: nobody asked for that answer."""
+    return route is not None and route.direct_response == answer.status == 404 and route.virtual_service is None
+
+
 def _no_upstream(answer: Answer, flag: str, observation: Observation, case: Case) -> Failure:
     """Envoy's 503 for want of a connection to an endpoint: none there (UH), none made (UF), or one lost (UC)."""
     log = observation.access_log
@@ -289,6 +298,9 @@ def _no_upstream(answer: Answer, flag: str, observation: Observation, case: Case
     if flag == "UH" or answer.body == "no healthy upstream":
         return Failure(FailureKind.NO_ENDPOINT, seen)
     transport = transport_failure(answer, log)
+    if "NO_APPLICATION_PROTOCOL" in transport:
+        # The proxy offers the port's protocol alone in ALPN, and the server does not have it.
+        return Failure(FailureKind.NOT_HTTP, seen, library_reason(transport), flag="UPE")
     if "TLS_error" in transport or "CERTIFICATE_VERIFY_FAILED" in transport:
         return Failure(FailureKind.PROXY_TLS, seen, library_reason(transport), trouble=trouble_in(transport))
     if "delayed_connect_error" in transport or "onnection_refused" in transport:

@@ -221,10 +221,10 @@ SAID: dict[str, Words] = {
         (80,),
     ),
     "XS0305": (
-        "warning",
+        "error",
         "service/my-pay",
         'port 443 is usually TLS, and "http" makes Istio take it for HTTP',
-        (),
+        ("1 of the calls by HTTP got 400",),
         "kubectl extsvc create my-pay -n shop --address 203.0.113.20 --host api.pay.example --port tls:443 --overwrite",
         (),
         (443,),

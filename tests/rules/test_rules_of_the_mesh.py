@@ -511,7 +511,7 @@ def test_what_a_warming_cluster_waits_for_is_named(tls: Json, waits: str) -> Non
     assert finding.message.endswith(waits)
 
 
-@pytest.mark.parametrize(("status", "codes"), [(200, []), (404, []), (400, [("XS0305", "warning")])])
+@pytest.mark.parametrize(("status", "codes"), [(200, []), (404, []), (400, [("XS0305", "error")])])
 def test_http_that_is_spoken_at_a_tls_port_is_rightly_named(status: int, codes: list[tuple[str, str]]) -> None:
     named = replace(HTTP, number=443, target_port=443)
     judged = case(

@@ -149,12 +149,6 @@ WORLDS = [
         flags=HANGS,
     ),
     World(
-        "unnamed-db",
-        "a database's port has no name: the proxy waits for the client, who waits for the server",
-        (("XS0307", ERROR, alias("unnamed-db")),),
-        [service("unnamed-db", port(5432)), endpoint_slice("unnamed-db", [DATABASE], port(5432))],
-    ),
-    World(
         "fourth-namespace",
         "the rule lies in a namespace where nobody looks for it",
         (("XS0407", ERROR, rule("fourth-namespace", "without-istio")),),
