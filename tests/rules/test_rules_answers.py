@@ -448,3 +448,60 @@ def test_no_finding_is_worse_than_a_warning_where_every_call_goes_well() -> None
     way = replace(ENCRYPTING, tls=replace(SIMPLE_FULL, verifies_chain=False))
     one = originating(by_origin(200), way=way, tls={**FULL, "insecureSkipVerify": True})
     assert [(f.code, f.severity) for f in judge(one).findings] == [("XS0415", Severity.WARNING)]
+
+
+BLACK_HOLE = route(
+    OutboundTls.NONE,
+    listener="virtualOutbound",
+    envoy_cluster="BlackHoleCluster",
+    virtual_host="",
+    cluster_type="STATIC",
+    endpoints=(),
+)
+
+
+def test_a_tcp_connection_that_the_proxy_takes_and_leads_nowhere_is_blocked() -> None:
+    call = answer(scheme=Scheme.TCP, port=5432)
+    assert told(case(name_alias(TCP), seen(call, port=TCP, route=BLACK_HOLE))) == [
+        ("XS0601", "the proxy blocks httpbin.org: REGISTRY_ONLY, and no ServiceEntry attaches the alias")
+    ]
+    through = seen(call, port=TCP, route=replace(BLACK_HOLE, envoy_cluster="PassthroughCluster"))
+    assert told(case(name_alias(TCP), through)) == []
+
+
+NO_ROUTE = route(envoy_cluster="", direct_response=404, cluster_type="", endpoints=())
+
+
+@pytest.mark.parametrize(
+    ("way", "expected", "codes"),
+    [
+        (
+            NO_ROUTE,
+            (),
+            [("XS0602", "a VirtualService makes the proxy answer by itself: no route of it fits the request")],
+        ),
+        (NO_ROUTE, (404,), []),
+        # Somebody wrote that answer down.
+        (replace(NO_ROUTE, virtual_service=VIRTUAL_SERVICE), (), []),
+    ],
+)
+def test_a_404_for_want_of_a_route_is_the_proxys_and_never_the_origins(
+    way: Route, expected: tuple[int, ...], codes: list[tuple[str, str]]
+) -> None:
+    assert told(case(address_alias(), seen(by_envoy(404, 0), route=way), expect_status=expected, **FACTS)) == codes
+
+
+def test_a_server_without_the_ports_protocol_in_alpn_is_told_from_a_bad_certificate() -> None:
+    grpc = AliasPort("grpc", 80, 443, AppProtocol.GRPC)
+    transport = "TLS_error:|268436528:SSL_routines:OPENSSL_internal:TLSV1_ALERT_NO_APPLICATION_PROTOCOL:TLS_error_end"
+    failed = seen(
+        by_envoy(503, 0), port=grpc, route=ENCRYPTING, decision=decided("SIMPLE"), log=logged(transport=transport)
+    )
+    facts = FACTS | {"endpoint_slices": (slice_of("203.0.113.20", port="grpc", number=443),)}
+    judged = judge(case(address_alias(grpc), failed, destination_rules=(destination_rule(tls=FULL),), **facts))
+    assert [(f.code, f.message) for f in judged.findings] == [
+        (
+            "XS0506",
+            'port 80 "grpc" makes the sidecar speak HTTP/2, which api.pay.example probably does not',
+        )
+    ]

@@ -860,3 +860,24 @@ def test_rules_of_these_families_say_nothing_of_a_source_that_is_not_served() ->
     fired = FIRING["XS0403"]
     alone = replace(fired, alias=replace(fired.alias, ports=(HTTP_TO_TLS,)))
     assert not {finding.code for finding in judge(alone).findings} & set(spoken)
+
+
+def test_an_address_of_a_family_that_the_service_has_not_is_no_dead_one_of_several() -> None:
+    both = replace(address_alias(), target=AddressTarget(("203.0.113.20", "2001:db8::20"), "api.pay.example"))
+    slices = (slice_of("203.0.113.20"), slice_of("2001:db8::20", kind="IPv6", name="my-pay-ipv6"))
+    plain = seen(answer(status=200), address_answer("203.0.113.20"), address_answer("2001:db8::20", 7), source=CRON)
+    served = {"services": (service(ipFamilies=["IPv4"], clusterIP="10.96.0.7"),), "endpoint_slices": slices}
+    resolved = {"api.pay.example": ("203.0.113.20", "2001:db8::20")}
+    assert judge(case(both, plain, **served, resolved=resolved)).findings == ()
+    dual = {**served, "services": (service(ipFamilies=["IPv4", "IPv6"], clusterIP="10.96.0.7"),)}
+    assert [f.code for f in judge(case(both, plain, **dual, resolved=resolved)).findings] == ["XS0204"]
+
+
+def test_a_target_of_another_family_than_the_pods_is_named() -> None:
+    web = replace(WEB, addresses=("10.244.0.9",))
+    six = resolution_of(tried(PAY_HOST, Reply.FOUND, "2001:db8::10"))
+    lost = seen(answer(7), source=web, route=PASSTHROUGH, resolution=six)
+    judged = judge(case(name_alias(host="six.example"), lost))
+    assert [(f.code, f.message) for f in judged.findings] == [
+        ("XS0211", "six.example has IPv6 addresses only, and pods have IPv4")
+    ]
