@@ -866,7 +866,10 @@ def test_an_address_of_a_family_that_the_service_has_not_is_no_dead_one_of_sever
     both = replace(address_alias(), target=AddressTarget(("203.0.113.20", "2001:db8::20"), "api.pay.example"))
     slices = (slice_of("203.0.113.20"), slice_of("2001:db8::20", kind="IPv6", name="my-pay-ipv6"))
     plain = seen(answer(status=200), address_answer("203.0.113.20"), address_answer("2001:db8::20", 7), source=CRON)
-    served = {"services": (service(ipFamilies=["IPv4"], clusterIP="10.96.0.7"),), "endpoint_slices": slices}
+    served: dict[str, Any] = {
+        "services": (service(ipFamilies=["IPv4"], clusterIP="10.96.0.7"),),
+        "endpoint_slices": slices,
+    }
     resolved = {"api.pay.example": ("203.0.113.20", "2001:db8::20")}
     assert judge(case(both, plain, **served, resolved=resolved)).findings == ()
     dual = {**served, "services": (service(ipFamilies=["IPv4", "IPv6"], clusterIP="10.96.0.7"),)}
