@@ -99,8 +99,7 @@ def _registry_host(alias: Alias, port: int, scope: SidecarScope) -> RegistryHost
         known = len(parts) == 4 and not route.cluster_missing
         return RegistryHost(host, service.namespace, number) if known else None
     place = service_of_fqdn(host, snapshot.cluster_domain)
-    read = {service.namespace for service in scope.push.services if service.kubernetes}
-    if snapshot.all_namespaces or place is None or place[0] in read:
+    if snapshot.all_namespaces or place is None or place[0] in scope.push.namespaces_read:
         return None
     # The Services of one namespace only were read; a full name elsewhere is taken for a Service.
     return RegistryHost(host, place[0], number)

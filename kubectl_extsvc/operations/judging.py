@@ -1,5 +1,6 @@
 """From what came back to a report: pure but for the access log of what failed."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -49,10 +50,10 @@ async def report_on(
     )
     seen = [_observation(question, replies, proxies, snapshot, probed=wishes.probe) for question in questions]
     seen = await _with_access_logs(cluster, questions, seen, proxies, snapshot, wishes)
-    reports = tuple(
-        _judged(_case(alias, snapshot, [o for q, o in zip(questions, seen, strict=True) if q.alias == alias], wishes))
-        for alias in aliases
-    )
+    of_alias: dict[tuple[str, str], list[Observation]] = defaultdict(list)
+    for question, observation in zip(questions, seen, strict=True):
+        of_alias[question.alias.namespace, question.alias.name].append(observation)
+    reports = tuple(_judged(_case(alias, snapshot, of_alias[alias.namespace, alias.name], wishes)) for alias in aliases)
     gaps = any(source.incomplete for report in reports for source in report.sources)
     return Report(
         aliases=reports,

@@ -26,7 +26,7 @@ from kubectl_extsvc.rules.evidence import (
     went_well,
 )
 from kubectl_extsvc.rules.family import rule
-from kubectl_extsvc.rules.service_objects import cluster_ips, find_service, own_service, service_ref
+from kubectl_extsvc.rules.service_objects import cluster_ips, find_service, own_service, service_at, service_ref
 from kubectl_extsvc.rules.slices import (
     dead_and_alive,
     is_dead,
@@ -232,17 +232,16 @@ class Impossible:
 
 def impossible_addresses(case: Case) -> Mapping[str, Impossible]:
     """Addresses of the alias that cannot be endpoints, each with the reason."""
-    of_services = {address: service for service in case.snapshot.services for address in cluster_ips(service)}
     own = {address: own_service(case) for address in case.alias.cluster_ips}
     alive = {address for port in case.alias.ports for address in dead_and_alive(case, port.number)[1]}
     found: dict[str, Impossible] = {}
     for address in addresses_of(case.alias):
         if address in own:
             found[address] = Impossible("is the alias's own ClusterIP: it leads back to itself", own[address])
-        elif address in of_services:
-            ref = service_ref(of_services[address])
+        elif (service := service_at(address, case)) is not None:
+            ref = service_ref(service)
             words = f"is the ClusterIP of {ref} in namespace {ref.namespace}, to which kube-proxy does not forward"
-            found[address] = Impossible(words, of_services[address])
+            found[address] = Impossible(words, service)
         elif address not in alive and (kind := _special(address)):
             found[address] = Impossible(kind)
     return found

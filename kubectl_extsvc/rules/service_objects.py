@@ -1,7 +1,10 @@
 """Services as rules look at them: the alias's own, the one behind a name, and the chain of names that an alias is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
+from kubectl_extsvc.mesh.by_identity import ByIdentity
 from kubectl_extsvc.mesh.hosts import service_of_fqdn
 from kubectl_extsvc.mesh.registry import is_external_name
 from kubectl_extsvc.model.alias import Form
@@ -20,14 +23,24 @@ def own_service(case: Case) -> Json | None:
 
 
 def find_service(namespace: str, name: str, case: Case) -> Json | None:
-    return next(
-        (
-            service
-            for service in case.snapshot.services
-            if (service["metadata"].get("namespace", ""), service["metadata"]["name"]) == (namespace, name)
-        ),
-        None,
-    )
+    return _by_name(ByIdentity(case.snapshot.services)).get((namespace, name))
+
+
+@lru_cache(maxsize=4)
+def _by_name(services: ByIdentity[tuple[Json, ...]]) -> Mapping[tuple[str, str], Json]:
+    """(namespace, name) → Service; made once, since each alias is looked for among all."""
+    return {(service["metadata"].get("namespace", ""), service["metadata"]["name"]): service
+            for service in reversed(services.value)}  # fmt: skip
+
+
+def service_at(address: str, case: Case) -> Json | None:
+    """The Service that has a ClusterIP."""
+    return _by_cluster_ip(ByIdentity(case.snapshot.services)).get(address)
+
+
+@lru_cache(maxsize=4)
+def _by_cluster_ip(services: ByIdentity[tuple[Json, ...]]) -> Mapping[str, Json]:
+    return {address: service for service in services.value for address in cluster_ips(service)}
 
 
 def services_are_known(namespace: str, case: Case) -> bool:

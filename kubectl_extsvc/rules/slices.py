@@ -1,8 +1,10 @@
 """The slices of an alias, what sources heard from each address, and the changes that write other addresses."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
+from kubectl_extsvc.mesh.by_identity import ByIdentity
 from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.fix import JsonPatch, Step
 from kubectl_extsvc.model.marks import MIRRORING_CONTROLLER, SERVICE_NAME_LABEL, SLICE_MANAGED_BY_LABEL
@@ -31,9 +33,15 @@ def own_slices(case: Case) -> list[Json]:
 
 def neighbours(case: Case) -> list[Json]:
     """Slices of the Service's namespace."""
-    return [
-        item for item in case.snapshot.endpoint_slices if item["metadata"].get("namespace", "") == case.alias.namespace
-    ]
+    return _by_namespace(ByIdentity(case.snapshot.endpoint_slices)).get(case.alias.namespace, [])
+
+
+@lru_cache(maxsize=4)
+def _by_namespace(slices: ByIdentity[tuple[Json, ...]]) -> Mapping[str, list[Json]]:
+    found: dict[str, list[Json]] = {}
+    for item in slices.value:
+        found.setdefault(item["metadata"].get("namespace", ""), []).append(item)
+    return found
 
 
 def ready_endpoints(item: Json) -> list[Json]:

@@ -62,6 +62,12 @@ def computed_route(snapshot: Snapshot, client: Client, request: OutboundRequest)
 
 def route_by_objects(scope: SidecarScope, request: OutboundRequest) -> Route | RouteUnknown:
     """The way of a request as the objects that were read have it, whatever else there may be."""
+    if request not in scope.routes:
+        scope.routes[request] = _route_by_objects(scope, request)
+    return scope.routes[request]
+
+
+def _route_by_objects(scope: SidecarScope, request: OutboundRequest) -> Route | RouteUnknown:
     called = re.sub(r":[0-9]+$", "", request.host)
 
     @cache

@@ -94,7 +94,7 @@ def _of_other_namespaces(
     scope: SidecarScope, request: OutboundRequest, route: Route, *, unclaimed: bool
 ) -> Iterator[str]:
     """The Services of one namespace only are known."""
-    known = {service.namespace for service in scope.push.services if service.kubernetes}
+    known = scope.push.namespaces_read
     host = route.envoy_cluster.split("|")[3] if route.envoy_cluster.count("|") == 3 else ""
     elsewhere = service_of_fqdn(host, scope.push.cluster_domain)
     if route.cluster_missing and elsewhere is not None and elsewhere[0] not in known:

@@ -66,6 +66,11 @@ class PushContext:
         return {host: tuple(those) for host, those in found.items()}
 
     @cached_property
+    def namespaces_read(self) -> frozenset[str]:
+        """Those of whose Services some are known."""
+        return frozenset(service.namespace for service in self.services if service.kubernetes)
+
+    @cached_property
     def virtual_services(self) -> tuple[VirtualService, ...]:
         """Oldest first."""
         default = self.mesh_config.get("defaultVirtualServiceExportTo") or ()

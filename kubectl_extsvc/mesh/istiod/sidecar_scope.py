@@ -14,9 +14,10 @@ from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.istiod.push_context import PushContext
 from kubectl_extsvc.mesh.istiod.services import MeshService, RegistryPort, merged
 from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService, first_of_each_host, overlap, seen_from
+from kubectl_extsvc.mesh.outbound_request import OutboundRequest
 from kubectl_extsvc.mesh.rule_lookup import Merged, look_up
 from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.model.route import RuleDecision
+from kubectl_extsvc.model.route import Route, RouteUnknown, RuleDecision
 
 ALLOW_ANY = "ALLOW_ANY"
 REGISTRY_ONLY = "REGISTRY_ONLY"
@@ -109,6 +110,8 @@ class SidecarScope:
     listeners: tuple[EgressListener, ...]
     at_ports: dict[int, Any] = field(default_factory=dict)
     """What listeners.py made already, by port."""
+    routes: dict[OutboundRequest, Route | RouteUnknown] = field(default_factory=dict)
+    """What computed.py found already: several questions about an alias are answered by one way."""
 
     @cached_property
     def policy(self) -> str:
