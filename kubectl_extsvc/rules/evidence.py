@@ -167,9 +167,9 @@ def origin_name(alias: Alias) -> str:
     return alias.host or HOST
 
 
-def get_command(ref: ObjectRef | None) -> str:
-    """The command that shows an object; all DestinationRules if it is not known which one."""
-    what = f"{ref.kind.lower()} {ref.name} -n {ref.namespace}" if ref else "destinationrules -A"
+def get_command(ref: ObjectRef | None, plural: str = "destinationrules") -> str:
+    """The command that shows an object; all of its kind if it is not known which one."""
+    what = f"{ref.kind.lower()} {ref.name} -n {ref.namespace}" if ref else f"{plural} -A"
     return f"kubectl get {what} -o yaml"
 
 

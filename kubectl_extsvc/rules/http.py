@@ -27,6 +27,7 @@ from kubectl_extsvc.rules.evidence import (
     say,
 )
 from kubectl_extsvc.rules.family import rule
+from kubectl_extsvc.rules.service_objects import own_service
 from kubectl_extsvc.rules.translation import FailureKind, made_by_envoy, tls_to_addresses
 
 TEMPORARY = (408, 425, 429)
@@ -212,7 +213,7 @@ def no_response(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.HTTP,
     needs={Fact.PROBES},
-    uses={Fact.PROXY, Fact.DESTINATION_RULES},
+    uses={Fact.PROXY, Fact.DESTINATION_RULES, Fact.SERVICES},
     symptom=True,
 )
 def other_protocol(case: Case) -> Iterable[Finding]:
@@ -233,6 +234,11 @@ def other_protocol(case: Case) -> Iterable[Finding]:
         right = replace(port, name="http" if port.name != "http" else "http-1", protocol=AppProtocol.HTTP)
         subject = alias.service
         cure: str | Step = create_anew(alias, ports=[right if p == port else p for p in alias.ports])
+        if not alias.managed and (index := _place_of(port, case)) is not None:
+            # appProtocol beats the name, by which slices are joined and which therefore stays.
+            cure = JsonPatch(
+                alias.service, [{"op": "add", "path": f"/spec/ports/{index}/appProtocol", "value": "http"}]
+            )
         by_rule = block is not None and _upgrades(block.rule)
         if failure.flag and port.protocol in (AppProtocol.HTTP2, AppProtocol.GRPC):
             doubt = "" if plain else "probably "
@@ -259,6 +265,12 @@ def other_protocol(case: Case) -> Iterable[Finding]:
             cure=cure,
             of=observation,
         )
+
+
+def _place_of(port: AliasPort, case: Case) -> int | None:
+    """Index of a port in its Service, None if it is not known."""
+    declared = ((own_service(case) or {}).get("spec") or {}).get("ports") or ()
+    return next((index for index, each in enumerate(declared) if each["port"] == port.number), None)
 
 
 @rule(

@@ -13,12 +13,13 @@ from kubectl_extsvc.model.fix import Delete, JsonPatch, RemoveAnnotation, Step
 from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL, private_host
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Scheme
-from kubectl_extsvc.model.resources import SERVICE_ENTRIES, SIDECARS, Json, ObjectRef
+from kubectl_extsvc.model.resources import SERVICE_ENTRIES, SIDECARS, VIRTUAL_SERVICES, Json, ObjectRef
 from kubectl_extsvc.model.route import Route
 from kubectl_extsvc.rules.evidence import (
     behind_sidecar,
     create_anew,
     failures,
+    get_command,
     metadata_ref,
     origin,
     route_of,
@@ -103,7 +104,7 @@ def blocked(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.ROUTE,
     needs={Fact.PROBES},
-    uses={Fact.PROXY},
+    uses={Fact.PROXY, Fact.VIRTUAL_SERVICES},
     symptom=True,
 )
 def envoy_answers(case: Case) -> Iterable[Finding]:
@@ -118,6 +119,11 @@ def envoy_answers(case: Case) -> Iterable[Finding]:
     for observation, failure in failures(case, FailureKind.ENVOY_ANSWERS):
         route = route_of(observation)
         ref = route.virtual_service if route is not None else None
+        cure: str | Step = Delete(ref) if ref else get_command(None, "virtualservices")
+        if ref is None and failure.flag == "NR" and (found := _on_the_alias(observation, case)) is not None:
+            # The route that is not there can name nobody.
+            ref = metadata_ref(found, VIRTUAL_SERVICES.kind)
+            cure = f"give it a route without match, or one for this request: {get_command(ref)}"
         yield say(
             "XS0602",
             Severity.ERROR,
@@ -125,9 +131,16 @@ def envoy_answers(case: Case) -> Iterable[Finding]:
             ref or case.alias.service,
             f"{ref or 'a VirtualService'} makes the proxy answer by itself{BY_ITSELF.get(failure.flag, '')}",
             evidence=[failure.seen],
-            cure=Delete(ref) if ref else "kubectl get virtualservices -A",
+            cure=cure,
             of=observation,
         )
+
+
+def _on_the_alias(observation: Observation, case: Case) -> Json | None:
+    """The VirtualService that holds for the alias's name at a source."""
+    domain = case.snapshot.cluster_domain
+    name, client = case.alias.fqdn(domain), observation.source.namespace
+    return virtual_service_of(name, case.snapshot.virtual_services, client, domain)
 
 
 @rule(

@@ -212,9 +212,20 @@ def _direct(answer: Answer, case: Case) -> Failure | None:
     if version == "TLSv1.3" and answer.exit_code in RESET_EXITS and not answer.status:
         # With TLS 1.3 so does a server that wants a client certificate; its reset may outrun its alert.
         return Failure(FailureKind.CLIENT_TLS, seen, guess=True, trouble=TlsTrouble.CLIENT_CERTIFICATE)
+    if answer.exit_code in RESET_EXITS and not answer.status and _others_want_a_certificate(answer, case):
+        return Failure(FailureKind.CLIENT_TLS, seen, guess=True, trouble=TlsTrouble.CLIENT_CERTIFICATE)
     if answer.exit_code in NOT_HTTP_EXITS:
         return Failure(FailureKind.NOT_HTTP, seen)
     return Failure(FailureKind.NO_RESPONSE, seen)
+
+
+def _others_want_a_certificate(answer: Answer, case: Case) -> bool:
+    """Did another call of the port come to hear that a client certificate is wanted? Whether the server's alert or its
+    reset arrives first is chance."""
+    calls = (o.answer for o in case.observations if o.port.number == answer.transfer.port and o.answer is not None)
+    return answer.transfer.scheme is Scheme.HTTPS and any(
+        call.exit_code != 0 and trouble_of(call) is TlsTrouble.CLIENT_CERTIFICATE for call in calls
+    )
 
 
 def only_name_is_wrong(answer: Answer, case: Case) -> bool:

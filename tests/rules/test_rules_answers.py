@@ -505,3 +505,45 @@ def test_a_server_without_the_ports_protocol_in_alpn_is_told_from_a_bad_certific
             'port 80 "grpc" makes the sidecar speak HTTP/2, which api.pay.example probably does not',
         )
     ]
+
+
+def test_who_hears_only_the_reset_of_a_server_that_wants_a_certificate_is_told_the_same() -> None:
+    heard = "OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required"
+    call = {"scheme": Scheme.HTTPS, "host": "api.pay.example", "port": 443, "connect_to": PAY_HOST}
+    alert, reset = answer(56, error=heard, **call), answer(55, error="getpeername() failed with errno 107", **call)
+    judged = judge(case(address_alias(TLS), seen(alert, port=TLS), seen(reset, port=TLS, source=CRON), mesh=NO_ISTIO))
+    assert {(f.code, f.sources) for f in judged.findings} <= {
+        ("XS0413", ("shop/web-7d9f", "shop/cron-55")),
+        ("XS0413", ("shop/web-7d9f",)),
+        ("XS0413", ("shop/cron-55",)),
+    }
+    assert {source for f in judged.findings for source in f.sources} == {"shop/web-7d9f", "shop/cron-55"}
+
+
+def test_a_foreign_port_named_grpc_is_cured_without_its_slices() -> None:
+    grpc = AliasPort("grpc", 80, 80, AppProtocol.GRPC)
+    service = {"metadata": {"name": "my-pay", "namespace": "shop"}, "spec": {"ports": [{"name": "grpc", "port": 80}]}}
+    facts = FACTS | {"endpoint_slices": (slice_of("203.0.113.20", port="grpc"),), "services": (service,)}
+    failed = seen(by_envoy(502, 87), port=grpc, route=route(), log=logged(flags="UPE"))
+    judged = judge(case(address_alias(grpc, managed=False), failed, **facts))
+    assert [(f.code, f.cure) for f in judged.findings] == [
+        (
+            "XS0506",
+            "kubectl patch service my-pay -n shop --type=json "
+            """-p '[{"op":"add","path":"/spec/ports/0/appProtocol","value":"http"}]'""",
+        )
+    ]
+
+
+def test_the_virtual_service_without_a_fitting_route_is_named() -> None:
+    found = {
+        "metadata": {"name": "theirs", "namespace": "shop"},
+        "spec": {
+            "hosts": ["my-pay"],
+            "http": [{"match": [{"uri": {"prefix": "/api"}}], "route": [{"destination": {"host": "my-pay"}}]}],
+        },
+    }
+    judged = judge(case(address_alias(), seen(by_envoy(404, 0), route=NO_ROUTE), virtual_services=(found,), **FACTS))
+    assert [(f.code, f.subject, f.fix) for f in judged.findings] == [
+        ("XS0602", ObjectRef("VirtualService", "shop", "theirs"), ())
+    ]

@@ -180,6 +180,7 @@ WORLDS = [
                 workloadSelector={"matchLabels": {"app": "another"}},
             ),
         ],
+        cure=None,
     ),
     World(
         "two-rules",

@@ -64,7 +64,8 @@ WORLDS = [
         "the same: the bare name of a Service beside it",
         (("XS0105", ERROR, alias("short-service")),),
         [external_name("short-service", "curl", port(80, "http"))],
-        left=(("XS0205", ERROR, alias("short-service")),),
+        # That Service's pods listen nowhere.
+        left=(("XS0205", ERROR, alias("short-service")), ("XS0504", ERROR, alias("short-service"))),
     ),
     World(
         "searched",

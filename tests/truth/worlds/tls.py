@@ -168,6 +168,7 @@ WORLDS = [
             *addresses_alias("pay-unverified", PAY, 80, 443),
             destination_rule("pay-unverified", fqdn("pay-unverified"), VERIFIES_NOTHING),
         ],
+        cure=filled(HOST="api.pay.example"),
     ),
     World(
         "wiki-simple",
