@@ -25,6 +25,8 @@ class Rule:
     """None: no workloadSelector; empty: one that selects every workload of its namespace."""
     created: str
     spec: Json
+    private_by_default: bool = False
+    """It says no exportTo, and meshConfig's default has "." in it; rules are still merged by what they say."""
 
     @property
     def has_policy(self) -> bool:
@@ -32,7 +34,7 @@ class Rule:
 
     @property
     def private(self) -> bool:
-        return self.export_to in ({"."}, {self.ref.namespace})
+        return self.export_to in ({"."}, {self.ref.namespace}) or (not self.export_to and self.private_by_default)
 
     @property
     def in_own_namespace(self) -> bool:
@@ -156,7 +158,7 @@ def look_up(
     return decision, chosen
 
 
-def read_rule(obj: Json, cluster_domain: str) -> Rule:
+def read_rule(obj: Json, cluster_domain: str, *, private_by_default: bool = False) -> Rule:
     """What counts of a DestinationRule when several cover one host."""
     metadata, spec = obj["metadata"], obj.get("spec") or {}
     namespace = metadata.get("namespace", "")
@@ -168,6 +170,7 @@ def read_rule(obj: Json, cluster_domain: str) -> Rule:
         selector=None if selector is None else dict(selector.get("matchLabels") or {}),
         created=metadata.get("creationTimestamp") or "",
         spec=spec,
+        private_by_default=private_by_default,
     )
 
 

@@ -177,8 +177,9 @@ def _by_discovery(name: str, discovery: Resolution, service: MeshService, port: 
         case Resolution.DYNAMIC_DNS:
             return {"lb_policy": "CLUSTER_PROVIDED", **_forward_proxy(f"{service.host}_dns_cache")}
     made: Json = {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"}
-    own = any(given.get("number") == port.number for given in (service.obj.get("spec") or {}).get("ports") or ())
-    if own and service.resolution is Resolution.ORIGINAL_DST and port.target_port != port.number:
+    declared = (service.obj.get("spec") or {}).get("ports") or ()
+    own = any(given.get("number") == port.number and given.get("targetPort") for given in declared)
+    if own and service.resolution is Resolution.ORIGINAL_DST:
         # The address stays the client's, the port does not (releasenotes/notes/targetPort-service-entry.yaml); but a
         # port that a younger ServiceEntry adds stays as it is (PassthroughTargetPorts is the older's).
         made["original_dst_lb_config"] = {"upstream_port_override": port.target_port}

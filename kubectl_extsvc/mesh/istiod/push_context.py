@@ -101,12 +101,11 @@ class PushContext:
     @cached_property
     def rules(self) -> Mapping[str, tuple[Rule, ...]]:
         """Resolved host, perhaps a wildcard → DestinationRules."""
-        default = self.mesh_config.get("defaultDestinationRuleExportTo")
+        # Of the default only "." means anything (setDestinationRules).
+        private = "." in (self.mesh_config.get("defaultDestinationRuleExportTo") or ())
         found: dict[str, list[Rule]] = defaultdict(list)
         for obj in self.snapshot.destination_rules:
-            if default and not _spec(obj).get("exportTo"):
-                obj = {**obj, "spec": {**_spec(obj), "exportTo": default}}
-            rule = read_rule(obj, self.cluster_domain)
+            rule = read_rule(obj, self.cluster_domain, private_by_default=private)
             found[rule.host].append(rule)
         return {host: tuple(those) for host, those in found.items()}
 

@@ -176,11 +176,19 @@ class SidecarScope:
                         yield replace(service, ports=own)
 
     def _destination(self, host: str) -> MeshService | None:
-        """Of the client's namespace, else a Service, else the oldest (pickBestVisibleNamespace)."""
-        known = self.push.by_host.get(host, ())
-        own = [service for service in known if service.namespace == self.client.namespace]
-        visible = [service for service in known if self.push.is_visible(service, self.client.namespace)]
-        return next(iter((*own, *(s for s in visible if s.kubernetes), *visible)), None)
+        """Of the client's namespace, visible or not, else a Service, else the oldest (pickBestVisibleNamespace).
+
+        Each namespace has one of a host: its Service, else the oldest ServiceEntry (initServiceRegistry).
+        """
+        known: dict[str, MeshService] = {}
+        for service in self.push.by_host.get(host, ()):
+            first = known.setdefault(service.namespace, service)
+            if service.kubernetes and not first.kubernetes:
+                known[service.namespace] = service
+        if (own := known.get(self.client.namespace)) is not None:
+            return own
+        visible = [service for service in known.values() if self.push.is_visible(service, self.client.namespace)]
+        return next(iter((*(s for s in visible if s.kubernetes), *visible)), None)
 
     @property
     def captures_nothing(self) -> bool:
