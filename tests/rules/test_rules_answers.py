@@ -509,15 +509,13 @@ def test_a_server_without_the_ports_protocol_in_alpn_is_told_from_a_bad_certific
 
 def test_who_hears_only_the_reset_of_a_server_that_wants_a_certificate_is_told_the_same() -> None:
     heard = "OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required"
-    call = {"scheme": Scheme.HTTPS, "host": "api.pay.example", "port": 443, "connect_to": PAY_HOST}
+    call: dict[str, Any] = {"scheme": Scheme.HTTPS, "host": "api.pay.example", "port": 443, "connect_to": PAY_HOST}
     alert, reset = answer(56, error=heard, **call), answer(55, error="getpeername() failed with errno 107", **call)
-    judged = judge(case(address_alias(TLS), seen(alert, port=TLS), seen(reset, port=TLS, source=CRON), mesh=NO_ISTIO))
-    assert {(f.code, f.sources) for f in judged.findings} <= {
-        ("XS0413", ("shop/web-7d9f", "shop/cron-55")),
-        ("XS0413", ("shop/web-7d9f",)),
-        ("XS0413", ("shop/cron-55",)),
-    }
-    assert {source for f in judged.findings for source in f.sources} == {"shop/web-7d9f", "shop/cron-55"}
+    facts = FACTS | {"endpoint_slices": (slice_of("203.0.113.20", port="tls", number=443),)}
+    both = case(address_alias(TLS), seen(alert, port=TLS), seen(reset, port=TLS, source=CRON), mesh=NO_ISTIO, **facts)
+    alone = case(address_alias(TLS), seen(reset, port=TLS, source=CRON), mesh=NO_ISTIO, **facts)
+    assert {finding.code for finding in judge(both).findings} == {"XS0413"}
+    assert {finding.code for finding in judge(alone).findings} == {"XS0504"}
 
 
 def test_a_foreign_port_named_grpc_is_cured_without_its_slices() -> None:
