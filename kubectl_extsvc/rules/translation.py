@@ -213,7 +213,7 @@ def _direct(answer: Answer, case: Case) -> Failure | None:
         # With TLS 1.3 so does a server that wants a client certificate; its reset may outrun its alert.
         return Failure(FailureKind.CLIENT_TLS, seen, guess=True, trouble=TlsTrouble.CLIENT_CERTIFICATE)
     if answer.exit_code in RESET_EXITS and not answer.status and _others_want_a_certificate(answer, case):
-        return Failure(FailureKind.CLIENT_TLS, seen, guess=True, trouble=TlsTrouble.CLIENT_CERTIFICATE)
+        return Failure(FailureKind.CLIENT_TLS, seen, trouble=TlsTrouble.CLIENT_CERTIFICATE)
     if answer.exit_code in NOT_HTTP_EXITS:
         return Failure(FailureKind.NOT_HTTP, seen)
     return Failure(FailureKind.NO_RESPONSE, seen)

@@ -38,7 +38,7 @@ from worlds.cases import (
 from kubectl_extsvc.model.alias import AliasPort, AppProtocol
 from kubectl_extsvc.model.finding import Severity
 from kubectl_extsvc.model.observation import Case, Observation
-from kubectl_extsvc.model.probe import Answer, Certificate, Handshake, Purpose, Scheme, Trust
+from kubectl_extsvc.model.probe import Answer, Certificate, Handshake, Purpose, Scheme, Times, Trust
 from kubectl_extsvc.model.resources import Json, ObjectRef
 from kubectl_extsvc.model.route import EnvoyEndpoint, OutboundTls, Route, RouteUnknown
 from kubectl_extsvc.rules import judge
@@ -510,12 +510,13 @@ def test_a_server_without_the_ports_protocol_in_alpn_is_told_from_a_bad_certific
 def test_who_hears_only_the_reset_of_a_server_that_wants_a_certificate_is_told_the_same() -> None:
     heard = "OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required"
     call: dict[str, Any] = {"scheme": Scheme.HTTPS, "host": "api.pay.example", "port": 443, "connect_to": PAY_HOST}
+    call["times"] = Times(0.001, 0.002, 0.004, 0.0, 0.005)
     alert, reset = answer(56, error=heard, **call), answer(55, error="getpeername() failed with errno 107", **call)
     facts = FACTS | {"endpoint_slices": (slice_of("203.0.113.20", port="tls", number=443),)}
     both = case(address_alias(TLS), seen(alert, port=TLS), seen(reset, port=TLS, source=CRON), mesh=NO_ISTIO, **facts)
     alone = case(address_alias(TLS), seen(reset, port=TLS, source=CRON), mesh=NO_ISTIO, **facts)
-    assert {finding.code for finding in judge(both).findings} == {"XS0413"}
-    assert {finding.code for finding in judge(alone).findings} == {"XS0504"}
+    assert [(f.code, f.sources) for f in judge(both).findings] == [("XS0413", ("shop/web-7d9f", "shop/cron-55"))]
+    assert [f.code for f in judge(alone).findings] == ["XS0504"]
 
 
 def test_a_foreign_port_named_grpc_is_cured_without_its_slices() -> None:
