@@ -208,7 +208,7 @@ def stale_addresses(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.ENDPOINTS,
     needs={Fact.PROBES},
-    uses={Fact.ENDPOINT_SLICES, Fact.SERVICES},
+    uses={Fact.ENDPOINT_SLICES, Fact.SERVICES, Fact.PROXY},
 )
 def dead_address(case: Case) -> Iterable[Finding]:
     """Some addresses of the alias answer and some do not.

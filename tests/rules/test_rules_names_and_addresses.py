@@ -42,7 +42,7 @@ from kubectl_extsvc.model.observation import Case, Stage, StageState
 from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.resolution import Reply, Resolution
 from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.model.route import EnvoyEndpoint, OutboundTls
+from kubectl_extsvc.model.route import EnvoyEndpoint, OutboundTls, RouteKind
 from kubectl_extsvc.rules import judge
 from kubectl_extsvc.rules.family import SHELF
 from kubectl_extsvc.rules.stages import first_difference, stages_of
@@ -874,6 +874,11 @@ def test_an_address_of_a_family_that_the_service_has_not_is_no_dead_one_of_sever
     assert judge(case(both, plain, **served, resolved=resolved)).findings == ()
     dual = {**served, "services": (service(ipFamilies=["IPv4", "IPv6"], clusterIP="10.96.0.7"),)}
     assert [f.code for f in judge(case(both, plain, **dual, resolved=resolved)).findings] == ["XS0204"]
+    # A sidecar has it among its endpoints: it tries HTTP again, and lets a connection fail.
+    ends = (EnvoyEndpoint("203.0.113.20", 80), EnvoyEndpoint("2001:db8::20", 80))
+    for kind, codes in ((RouteKind.HTTP, []), (RouteKind.TCP, ["XS0204"])):
+        web = seen(by_origin(200), route=replace(route(endpoints=ends), kind=kind))
+        assert [f.code for f in judge(case(both, web, plain, **served, resolved=resolved)).findings] == codes
 
 
 def test_a_target_of_another_family_than_the_pods_is_named() -> None:

@@ -74,9 +74,9 @@ WORLDS = [
         endpoint_slice("two-slices", WIKIPEDIA[1:], port(443, "tls"), name="two-slices-2"),
     ], sandbox=True),
     World("dual-slices", "an IPv6 slice beside the IPv4 one, for the day on which pods have IPv6", objects=[
-        service("dual-slices", port(443, "tls"), host="en.wikipedia.org"),
-        endpoint_slice("dual-slices", WIKIPEDIA, port(443, "tls")),
-        endpoint_slice("dual-slices", ["2001:db8::10"], port(443, "tls"), name="dual-slices-6", address_type="IPv6"),
+        service("dual-slices", port(80, "http"), host="httpbin.org"),
+        endpoint_slice("dual-slices", [HTTPBIN], port(80, "http")),
+        endpoint_slice("dual-slices", ["2001:db8::10"], port(80, "http"), name="dual-slices-6", address_type="IPv6"),
     ]),
     World("tcp", "a TCP port", objects=[service("tcp", port(5432, "tcp")), endpoint_slice("tcp", [DATABASE], port(5432, "tcp"))]),
     World("app-protocol", "a database whose port is named http and whose appProtocol says tcp", objects=[
