@@ -44,7 +44,7 @@ lint: $(STAMP) ## style and types
 e2e: $(STAMP) testbed-up oracle-program ## tests on the real cluster, which is built (once, some 20 minutes) and started if needed
 	$(BIN)/pytest -m testbed
 	@# In sandboxes, one for each core. The testbed's kubectl is there by now.
-	$(BIN)/pytest -n auto --dist loadgroup -m kubectl
+	$(BIN)/pytest -n auto --dist loadgroup -m kubectl tests/e2e
 
 truth: $(STAMP) testbed-up ## how much verify and istioctl analyze know of what is wrong, on the real cluster; writes docs/truth.md
 	$(BIN)/pytest tests/truth -m testbed --truth-page docs/truth.md
