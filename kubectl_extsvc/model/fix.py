@@ -43,7 +43,7 @@ class Label:
 
     @property
     def command(self) -> str:
-        return f"kubectl label {self.ref.kind.lower()} {self.ref.name} -n {self.ref.namespace} {self.key}={self.value}"
+        return f"kubectl label {_argument(self.ref)} {self.key}={self.value}"
 
 
 @dataclass(frozen=True, slots=True)

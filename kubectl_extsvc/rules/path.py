@@ -170,16 +170,13 @@ def trimmed_by_sidecar(case: Case) -> Iterable[Finding]:
         trim = _trimmed(observation, case)
         if trim is None:
             continue
-        is_refused = is_blocked(route, failure, observation, case)
-        lost = None
-        if not is_refused and (route is None or route.passthrough):
-            lost = missed(trim.host, trim.namespace, observation, case)
-        if not is_refused and lost is None:
+        harm = _harm(trim.host, trim.namespace, observation, case)
+        if harm is None:
             continue
-        what = "the proxy does not let calls out" if is_refused else _lost_words(lost, observation)
+        severity, what = harm
         yield say(
             "XS0603",
-            Severity.ERROR if lost is None else lost.severity,
+            severity,
             Stage.ROUTE,
             trim.sidecar,
             f"{trim.sidecar} (namespace {trim.sidecar.namespace}) leaves out {trim.left_out}: {what}",
@@ -315,17 +312,13 @@ def hidden_service(case: Case) -> Iterable[Finding]:
         if not _hidden(observation, case):
             continue
         route, failure = route_of(observation), failure_of(observation, case)
-        is_refused = is_blocked(route, failure, observation, case)
-        fqdn = alias.fqdn(case.snapshot.cluster_domain)
-        lost = None
-        if not is_refused and (route is None or route.passthrough):
-            lost = missed(fqdn, alias.namespace, observation, case)
-        if not is_refused and lost is None:
+        harm = _harm(alias.fqdn(case.snapshot.cluster_domain), alias.namespace, observation, case)
+        if harm is None:
             continue
-        what = "the proxy does not let calls out" if is_refused else _lost_words(lost, observation)
+        severity, what = harm
         yield say(
             "XS0609",
-            Severity.ERROR if lost is None else lost.severity,
+            severity,
             Stage.ROUTE,
             alias.service,
             f"{alias.service} is not known to proxies of namespace {observation.source.namespace}: {what}",
@@ -333,6 +326,17 @@ def hidden_service(case: Case) -> Iterable[Finding]:
             cure=RemoveAnnotation(alias.service, EXPORT_TO_ANNOTATION),
             of=observation,
         )
+
+
+def _harm(host: str, namespace: str, observation: Observation, case: Case) -> tuple[Severity, str] | None:
+    """What it does to a call that the proxy does not know the host, in words; None if nothing."""
+    route = route_of(observation)
+    if is_blocked(route, failure_of(observation, case), observation, case):
+        return Severity.ERROR, "the proxy does not let calls out"
+    if route is not None and not route.passthrough:
+        return None
+    lost = missed(host, namespace, observation, case)
+    return (lost.severity, _lost_words(lost, observation)) if lost is not None else None
 
 
 def is_blocked(route: Route | None, failure: Failure | None, observation: Observation, case: Case) -> bool:
@@ -408,8 +412,8 @@ def _hidden(observation: Observation, case: Case) -> bool:
     return not exported_to(service_export_to(service), alias.namespace, observation.source.namespace)
 
 
-def _lost_words(lost: Missed | None, observation: Observation) -> str:
-    clear = lost is not None and lost.rule is not None and observation.contract.scheme is Scheme.HTTP
+def _lost_words(lost: Missed, observation: Observation) -> str:
+    clear = lost.rule is not None and observation.contract.scheme is Scheme.HTTP
     return f"{lost} does not count" + (", and HTTP leaves in clear" if clear else "")
 
 
