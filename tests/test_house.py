@@ -20,7 +20,20 @@ BELOW: dict[str, set[str]] = {
     "output": {"mesh", "model", "errors"},
     "operations": {"output", "cluster", "rules", "plans", "probes", "mesh", "model", "errors"},
     "sandbox": {"mesh", "model", "errors"},
-    "commands": {"operations", "output", "cluster", "sandbox", "rules", "plans", "probes", "mesh", "model", "errors"},
+    "tui": {"operations", "output", "cluster", "rules", "plans", "probes", "mesh", "model", "errors"},
+    "commands": {
+        "tui",
+        "operations",
+        "output",
+        "cluster",
+        "sandbox",
+        "rules",
+        "plans",
+        "probes",
+        "mesh",
+        "model",
+        "errors",
+    },
     "cli": {"commands", "model", "errors"},
     "__main__": {"cli"},
     "__init__": set(),
@@ -29,7 +42,12 @@ BELOW: dict[str, set[str]] = {
 
 HEAVY = ("kubernetes_asyncio", "aiohttp", "textual", "rich", "yaml", "anyio")
 
-MAY_IMPORT = {"kubernetes_asyncio": {"cluster"}, "aiohttp": {"cluster", "sandbox"}}
+MAY_IMPORT = {
+    "kubernetes_asyncio": {"cluster"},
+    "aiohttp": {"cluster", "sandbox"},
+    "textual": {"tui"},
+    "rich": {"tui"},
+}
 """Library → the only rooms that may name it."""
 
 SEES_THE_SANDBOX = {"commands/sandbox.py", "commands/demo.py"}

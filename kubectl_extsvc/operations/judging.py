@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from kubectl_extsvc.cluster.client import Cluster
@@ -16,6 +16,7 @@ from kubectl_extsvc.model.finding import Fact
 from kubectl_extsvc.model.observation import AccessLogLine, Case, Observation
 from kubectl_extsvc.model.probe import NoAnswer
 from kubectl_extsvc.model.report import AliasReport, Report, SourceReport
+from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.route import Route, RouteUnknown, RuleDecision
 from kubectl_extsvc.model.snapshot import EXEC_VERBS, Mesh, Snapshot, Unread
 from kubectl_extsvc.model.source import MeshMode
@@ -31,17 +32,25 @@ from kubectl_extsvc.rules.tls_summary import tls_summary
 from kubectl_extsvc.rules.translation import failure_of
 
 
-async def report_on(
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look brought, not judged yet."""
+
+    observations: Mapping[ObjectRef, tuple[Observation, ...]]
+    """Of each alias, by its Service."""
+    snapshot: Snapshot
+    """The objects, with what the look told of the mesh, of outside names and of facts that it could not read."""
+
+
+async def seen_in(
     cluster: Cluster,
     wishes: ProbeWishes,
     snapshot: Snapshot,
-    aliases: Sequence[Alias],
-    found: Sources,
     questions: Sequence[Question],
     replies: Replies,
     proxies: Mapping[str, Proxy],
-) -> Report:
-    """The report on the aliases; proxies are by source key."""
+) -> Seen:
+    """What the replies and the proxies' configurations say; proxies are by source key."""
     snapshot = replace(
         snapshot,
         resolved=replies.resolved,
@@ -50,10 +59,16 @@ async def report_on(
     )
     seen = [_observation(question, replies, proxies, snapshot, probed=wishes.probe) for question in questions]
     seen = await _with_access_logs(cluster, questions, seen, proxies, snapshot, wishes)
-    of_alias: dict[tuple[str, str], list[Observation]] = defaultdict(list)
+    of_alias: dict[ObjectRef, tuple[Observation, ...]] = defaultdict(tuple)
     for question, observation in zip(questions, seen, strict=True):
-        of_alias[question.alias.namespace, question.alias.name].append(observation)
-    reports = tuple(_judged(_case(alias, snapshot, of_alias[alias.namespace, alias.name], wishes)) for alias in aliases)
+        of_alias[question.alias.service] += (observation,)
+    return Seen(of_alias, snapshot)
+
+
+def report_on(seen: Seen, aliases: Sequence[Alias], found: Sources, wishes: ProbeWishes) -> Report:
+    """The report on the aliases."""
+    snapshot = seen.snapshot
+    reports = tuple(judged(alias, snapshot, seen.observations.get(alias.service, ()), wishes) for alias in aliases)
     gaps = any(source.incomplete for report in reports for source in report.sources)
     return Report(
         aliases=reports,
@@ -64,6 +79,19 @@ async def report_on(
         notes=found.notes or (() if found.sources else (f"no pod to probe from; {HOW_TO_GET_SOURCES}",)),
         incomplete=wishes.probe and (not found.sources or gaps),
         snapshot=snapshot,
+    )
+
+
+def judged(alias: Alias, snapshot: Snapshot, observations: Sequence[Observation], wishes: ProbeWishes) -> AliasReport:
+    """What all rules say of one alias, by what was seen of it."""
+    case = _case(alias, snapshot, observations, wishes)
+    sources = tuple(SourceReport(observation, stages_of(observation, case)) for observation in observations)
+    return AliasReport(
+        alias=alias,
+        tls=tls_summary(case),
+        sources=sources,
+        judgement=judge(case),
+        first_difference=first_difference(sources),
     )
 
 
@@ -139,17 +167,6 @@ def _case(alias: Alias, snapshot: Snapshot, observations: Sequence[Observation],
         expect_status=wishes.expect_status,
         expect_body=wishes.expect_body,
         fresh=is_young((alias,)),
-    )
-
-
-def _judged(case: Case) -> AliasReport:
-    sources = tuple(SourceReport(observation, stages_of(observation, case)) for observation in case.observations)
-    return AliasReport(
-        alias=case.alias,
-        tls=tls_summary(case),
-        sources=sources,
-        judgement=judge(case),
-        first_difference=first_difference(sources),
     )
 
 

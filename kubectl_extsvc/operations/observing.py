@@ -1,6 +1,7 @@
 """One look at the aliases from all sources."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -18,6 +19,9 @@ from kubectl_extsvc.operations.sourcing import Sources
 from kubectl_extsvc.probes.batch import Limits
 from kubectl_extsvc.probes.questions import names_asked, transfers
 
+if TYPE_CHECKING:
+    from kubectl_extsvc.operations.judging import Seen
+
 LET_THE_PODS_WORK = 0.03
 """Seconds until all execs are under way; what they take then is time to load the judges in."""
 
@@ -32,20 +36,36 @@ async def observe(
     surroundings: bool = True,
 ) -> Report:
     """Ask everything once, and judge. Without surroundings the evidence of read_surroundings is left out."""
+    seen = await look(cluster, wishes, snapshot, aliases, found.sources, surroundings=surroundings)
+    from kubectl_extsvc.operations.judging import report_on
+
+    return report_on(seen, aliases, found, wishes)
+
+
+async def look(
+    cluster: Cluster,
+    wishes: ProbeWishes,
+    snapshot: Snapshot,
+    aliases: Sequence[Alias],
+    sources: Sequence[Source],
+    *,
+    surroundings: bool = True,
+) -> "Seen":
+    """Ask everything once, from all sources at the same time."""
     questions = tuple(
         _question(alias, port, source, snapshot, wishes)
         for alias in aliases
         for port in alias.ports
-        for source in found.sources
+        for source in sources
     )
-    sidecars = [source for source in found.sources if source.mode is MeshMode.SIDECAR]
+    sidecars = [source for source in sources if source.mode is MeshMode.SIDECAR]
     replies, proxies, surrounded = Replies(), dict[str, Proxy](), snapshot
 
     async def probe() -> None:
         nonlocal replies
         by_source = {
             source: tuple(t for question in questions if question.source == source for t in question.transfers)
-            for source in found.sources
+            for source in sources
         }
         replies = await ask_all(
             cluster, by_source, names_asked(aliases, snapshot.cluster_domain), Limits(wishes.timeout)
@@ -57,7 +77,7 @@ async def observe(
 
     async def look_around() -> None:
         nonlocal surrounded
-        surrounded = await read_surroundings(cluster, snapshot, aliases, found.sources)
+        surrounded = await read_surroundings(cluster, snapshot, aliases, sources)
 
     async with anyio.create_task_group() as group:
         if wishes.probe:
@@ -67,12 +87,12 @@ async def observe(
             group.start_soon(look_around)
         await anyio.sleep(LET_THE_PODS_WORK)
         # Here and not above: the judges and their rules are loaded while we would only wait.
-        from kubectl_extsvc.operations.judging import report_on
+        from kubectl_extsvc.operations.judging import seen_in
 
     for source in sidecars:
         requests = [outbound_request(q, replies.to(q)) for q in questions if q.source == source]
         proxies[source.key] = await complete(cluster, source, proxies[source.key], requests)
-    return await report_on(cluster, wishes, surrounded, aliases, found, questions, replies, proxies)
+    return await seen_in(cluster, wishes, surrounded, questions, replies, proxies)
 
 
 def _question(alias: Alias, port: AliasPort, source: Source, snapshot: Snapshot, wishes: ProbeWishes) -> Question:
