@@ -13,6 +13,7 @@ COMMANDS = {
     "verify": "Probe aliases from pods with and without sidecar, and explain what is wrong",
     "fix": "Cure what verify finds, after a look at the change",
     "lint": "Judge manifests before they are applied",
+    "tui": "Follow aliases live in the terminal",
     "delete": "Delete aliases and all that was made for them",
     "list": "List aliases",
     "demo": "Show the main job on this machine, without a cluster",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from kubectl_extsvc.commands.connecting import until_interrupted, wants_color
 from kubectl_extsvc.commands.exit_codes import ExitCode
-from kubectl_extsvc.commands.parsing import say
-from kubectl_extsvc.commands.sandbox import argv_of, environment
+from kubectl_extsvc.commands.parsing import Parser, say
+from kubectl_extsvc.commands.sandbox import argv_of, environment, run_inside
 from kubectl_extsvc.model.resources import DESTINATION_RULES, SERVICES, VIRTUAL_SERVICES, Json, Resource
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ code is 1 if anything in it went otherwise than it should.
 EXAMPLES = """
 # Show the main job
 kubectl extsvc demo
+
+# Open the terminal UI, on aliases that are well and broken
+kubectl extsvc demo --tui
 """
 USAGE = "[flags]"
 
@@ -111,11 +114,21 @@ def _broken_name() -> tuple[Step, ...]:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    pass
+    assert isinstance(parser, Parser)
+    parser.add_boolean("--tui", help="Open the terminal UI on a sandbox with aliases that are well and broken.")
 
 
 def run(args: Namespace) -> int:
+    if args.tui:
+        return until_interrupted(_run_tui)
     return until_interrupted(lambda: _run(color=wants_color(args)))
+
+
+async def _run_tui() -> int:
+    from kubectl_extsvc.sandbox.running import running
+
+    async with running("mixed") as sandbox:
+        return await run_inside(sandbox, ("tui", "--interval", "5s"))
 
 
 async def _run(*, color: bool) -> int:

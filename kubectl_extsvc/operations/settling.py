@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from kubectl_extsvc.mesh.hosts import covers, resolve_host
 from kubectl_extsvc.model.alias import Alias
-from kubectl_extsvc.model.marks import private_host
-from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL, private_host
+from kubectl_extsvc.model.resources import ENDPOINT_SLICES, SERVICES, Json, ObjectRef
 from kubectl_extsvc.model.snapshot import Snapshot
 
 SETTLING_SECONDS = 10.0
@@ -31,6 +31,24 @@ def _objects_about(aliases: Sequence[Alias], snapshot: Snapshot) -> Iterable[Jso
     for obj in (*snapshot.destination_rules, *snapshot.virtual_services, *snapshot.service_entries):
         if _is_about(obj, hosts, snapshot.cluster_domain):
             yield obj
+
+
+def aliases_of(obj: Json, aliases: Sequence[Alias], snapshot: Snapshot) -> tuple[ObjectRef, ...]:
+    """The Services of the aliases that an object is about: by its name, a slice's label, or hosts that cover theirs."""
+    metadata = obj["metadata"]
+    namespace = metadata.get("namespace", "")
+    match obj["kind"]:
+        case SERVICES.kind:
+            name = metadata["name"]
+        case ENDPOINT_SLICES.kind:
+            name = (metadata.get("labels") or {}).get(SERVICE_NAME_LABEL, "")
+        case _:
+            return tuple(
+                alias.service
+                for alias in aliases
+                if _is_about(obj, set(_hosts_of(alias, snapshot)), snapshot.cluster_domain)
+            )
+    return tuple(alias.service for alias in aliases if (alias.namespace, alias.name) == (namespace, name))
 
 
 def _hosts_of(alias: Alias, snapshot: Snapshot) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from kubectl_extsvc.model.report import AliasReport
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import MeshMode, Source
-from kubectl_extsvc.tui.cells import NOT_ASKED, Cell, Sample, cell_of, sample_of
+from kubectl_extsvc.tui.cells import NOT_ASKED, Cell, Sample, cell_of, ports_from, sample_of
 
 SAMPLES_KEPT = 120
 HAPPENINGS_KEPT = 1000
@@ -123,7 +123,9 @@ class Board:
         before = self.reports.get(ref)
         self.reports[ref] = event
         for source in self.sources:
-            self.cells[ref, source.key] = cell_of(report, source)
+            # What an object's change made void stays to be seen until the source has answered again.
+            if ports_from(report, source) or (ref, source.key) not in self.cells:
+                self.cells[ref, source.key] = cell_of(report, source)
         if event.asked is not None:
             kept = self.samples.setdefault((ref, event.asked.key), deque(maxlen=SAMPLES_KEPT))
             kept.append(sample_of(report, event.asked, event.at))

@@ -1,0 +1,179 @@
+"""The app: it holds the board, hears what happens, and lets the screen on top draw it."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from anyio.abc import TaskGroup
+from textual.app import App
+from textual.binding import BindingType
+
+from kubectl_extsvc.errors import ExtsvcError, cause_of
+from kubectl_extsvc.model.live import LiveEvent
+from kubectl_extsvc.model.resources import ObjectRef
+from kubectl_extsvc.operations.living import Live
+from kubectl_extsvc.output.style import Style
+from kubectl_extsvc.tui.board import Board, Happening
+from kubectl_extsvc.tui.deeds import Deeds
+from kubectl_extsvc.tui.keys import ACTING, EVERYWHERE, bindings
+from kubectl_extsvc.tui.screens.base import BoardScreen
+
+FLUSHES = 15
+"""Times a second that the screen is drawn, however much happens."""
+TICK_SECONDS = 1.0
+"""Ages of what is shown, and the count-down to the next try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line said."""
+
+    context: str = ""
+    namespace: str = "default"
+    names: tuple[str, ...] = ()
+    all_namespaces: bool = False
+    readonly: bool = False
+    style: Style = Style(color=True)  # noqa: RUF009, frozen
+    """color False: NO_COLOR; ascii: no sign beyond ASCII."""
+    interval: float = 10.0
+    connection: tuple[str, ...] = ()
+    """Flags that led to the cluster, for the command lines that are shown: --context, prod."""
+
+
+class ExtsvcApp(App[str]):
+    """Gives a summary when it ends, to be left on the terminal."""
+
+    TITLE = "extsvc"
+    CSS_PATH = "look.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE, ACTING)
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        self.options, self.clock = options, clock
+        self.board = Board()
+        self.live: Live | None = None
+        """None: there is no connection yet."""
+        self.deeds: Deeds | None = None
+        self.tasks: TaskGroup | None = None
+        """What goes on beside the screen: of anyio, whose shields outlast the end of the app."""
+        self.frozen_at = 0.0
+        """When the view was frozen; 0.0: it is not."""
+        self._dirty: set[ObjectRef] | None = set()
+        self._flush_planned = False
+
+    # --- what happens ----------------------------------------------------------------------------------------------
+
+    def take(self, event: LiveEvent) -> None:
+        """Note an event; the screen follows at its own pace."""
+        self._mark(self.board.take(event))
+
+    def say(self, text: str) -> None:
+        """A line for the person: in the log, and for a moment at the bottom of the screen."""
+        self.board.happenings.append(Happening(self.clock(), "you", text))
+        self.call_later(self.notify, text, markup=False, timeout=6)
+        self._mark(frozenset())
+
+    def _mark(self, dirty: frozenset[ObjectRef] | None) -> None:
+        if dirty is None or self._dirty is None:
+            self._dirty = None
+        else:
+            self._dirty |= dirty
+        if not self._flush_planned and self.is_running:
+            self._flush_planned = True
+            # Events come from tasks beside the app, which may not set its timers.
+            self.call_later(self.set_timer, 1 / FLUSHES, self._draw)
+
+    def _draw(self) -> None:
+        self._flush_planned = False
+        dirty, self._dirty = self._dirty, set()
+        if self.frozen_at or not isinstance(self.screen, BoardScreen):
+            self._dirty = None  # drawn whole when it comes back
+            return
+        self.screen.board_changed(None if dirty is None else frozenset(dirty))
+
+    # --- the app itself --------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        from kubectl_extsvc.tui.screens.matrix import MatrixScreen
+
+        self.theme = "ansi-dark"
+        self.push_screen(MatrixScreen())
+        if len(self.options.names) == 1:
+            self.open_alias(ObjectRef("Service", self.options.namespace, self.options.names[0]))
+        self.set_interval(TICK_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        """Something on the screen counts seconds: only then is there anything to draw."""
+        if self.board.asking or self.board.lost is not None or self.frozen_at:
+            self._mark(frozenset(ref for asking in self.board.asking.values() for ref in asking.aliases))
+
+    def open_alias(self, ref: ObjectRef) -> None:
+        from kubectl_extsvc.tui.screens.alias import AliasScreen
+
+        self.push_screen(AliasScreen(ref))
+
+    def selected(self) -> ObjectRef | None:
+        return self.screen.selected() if isinstance(self.screen, BoardScreen) else None
+
+    def command(self, verb: str, *words: str) -> str:
+        """A command line that does or shows the same, to be copied."""
+        return " ".join(("kubectl", "extsvc", verb, *words, *self.options.connection))
+
+    def copy(self, text: str) -> None:
+        """To the terminal's clipboard (OSC 52)."""
+        self.copy_to_clipboard(text)
+        self.notify(f"copied: {text}", markup=False, timeout=3)
+
+    def start(self, deed: Callable[[], Awaitable[None]]) -> None:
+        """Do something beside the screen; what goes wrong is said. The deed shows what it has by call_later()."""
+        assert self.tasks is not None
+        self.tasks.start_soon(self._done, deed)
+
+    async def _done(self, deed: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await deed()
+        except* ExtsvcError as errors:
+            self.call_later(self.say, str(cause_of(errors)))
+
+    # --- keys of every screen --------------------------------------------------------------------------------------
+
+    async def action_back(self) -> None:
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+
+    def action_probe(self) -> None:
+        ref = self.selected()
+        if self.live is not None:
+            self.live.probe_now([ref] if ref is not None else ())
+
+    def action_probe_failing(self) -> None:
+        if self.live is not None:
+            self.live.probe_now([alias.service for alias in self.board.aliases if self.board.is_problem(alias)])
+
+    def action_freeze(self) -> None:
+        self.frozen_at = 0.0 if self.frozen_at else self.clock()
+        if isinstance(self.screen, BoardScreen):
+            self.screen.board_changed(None)
+
+    def action_copy_command(self) -> None:
+        ref = self.selected()
+        self.copy(self.command("verify", ref.name, "-n", ref.namespace) if ref else self.command("verify"))
+
+    async def action_quit(self) -> None:
+        self.exit(self.summary())
+
+    def summary(self) -> str:
+        """What stays on the terminal: the aliases that are not well."""
+        problems = [alias for alias in self.board.aliases if self.board.is_problem(alias)]
+        lines = [f"{len(self.board.aliases)} aliases, {len(problems)} not well"] if self.board.aliases else []
+        for alias in problems:
+            finding = self.board.first_finding(alias)
+            lines.append(f"{alias.name}.{alias.namespace}  {finding.code + ' ' + finding.message if finding else ''}")
+        return "\n".join(lines)

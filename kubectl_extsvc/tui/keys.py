@@ -1,0 +1,127 @@
+"""Every key of the app, once: screens make their bindings of it, the help prints it, the tests go through it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    keys: tuple[str, ...]
+    """In Textual's words; the first is the one that the footer shows."""
+    action: str
+    words: str
+    """What it does, for the help."""
+    short: str = ""
+    """For the footer; "" keeps it out."""
+    changes: bool = False
+    """It changes the cluster, or something in it: gone with --readonly."""
+    shown_as: str = ""
+    """The keys as a person reads them, where Textual's words are others."""
+
+    @property
+    def label(self) -> str:
+        return self.shown_as or " ".join(_READABLE.get(key, key) for key in self.keys)
+
+
+_READABLE = {
+    "slash": "/",
+    "exclamation_mark": "!",
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "equals_sign": "=",
+    "plus": "+",
+    "minus": "-",
+    "escape": "esc",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+}
+
+MOVING = (
+    Key(("down", "j"), "cursor_down", "one line down"),
+    Key(("up", "k"), "cursor_up", "one line up"),
+    Key(("g", "home"), "first", "to the first line"),
+    Key(("G", "end"), "last", "to the last line"),
+    Key(("ctrl+d",), "half_down", "half a page down"),
+    Key(("ctrl+u",), "half_up", "half a page up"),
+    Key(("ctrl+f", "pagedown"), "page_down", "a page down"),
+    Key(("ctrl+b", "pageup"), "page_up", "a page up"),
+)
+
+EVERYWHERE = (
+    Key(("question_mark", "f1"), "help", "this help", "help"),
+    Key(("q",), "quit", "quit, and leave a summary on the screen", "quit"),
+    Key(("ctrl+c",), "quit", "quit"),
+    Key(("escape",), "back", "back to the screen before"),
+    Key(("r",), "probe", "probe the selection now", "probe"),
+    Key(("R",), "probe_failing", "probe now all that is not well"),
+    Key(("w",), "interval", "how often to probe"),
+    Key(("z",), "freeze", "freeze what is shown; probing goes on", "freeze"),
+    Key(("s",), "sources", "choose the pods to probe from", "sources"),
+    Key(("F",), "all_findings", "all findings"),
+    Key(("L",), "log", "the log: probes, changes, trouble"),
+    Key(("C",), "copy_command", "copy the command line that gives the same"),
+)
+
+ACTING = (
+    Key(("f",), "fix", "fix what was found, after a look at the change", "fix", changes=True),
+    Key(("a",), "create", "make an alias", "add", changes=True),
+    Key(("D",), "delete", "delete the alias", changes=True),
+    Key(("S",), "shell", "a shell in a pod to probe from", changes=True),
+    Key(("x",), "explain", "what the finding's rule is about", "explain"),
+)
+
+MATRIX = (
+    Key(("enter",), "open", "open the alias", "open"),
+    Key(("left", "h"), "cursor_left", "one source to the left"),
+    Key(("right", "l"), "cursor_right", "one source to the right"),
+    Key(("slash",), "filter", "filter: text, ns: state: code: mesh:, ! for not", "filter"),
+    Key(("exclamation_mark",), "problems", "only what is not well", "problems"),
+    Key(("0",), "all_namespaces", "the aliases of all namespaces, or of one"),
+    Key(("plus",), "unfold", "each source in a column of its own"),
+    Key(("minus",), "fold", "sources of a kind in one column"),
+    Key(("n",), "next_problem", "to the next that is not well"),
+    Key(("N",), "previous_problem", "to the one before that is not well"),
+)
+
+ALIAS = (
+    Key(
+        ("1", "2", "3", "4", "5", "6", "7"),
+        "tab",
+        "path, headers, TLS, time, findings, objects, events",
+        shown_as="1-7",
+    ),
+    Key(("tab",), "next_tab", "the next tab"),
+    Key(("shift+tab",), "previous_tab", "the tab before"),
+    Key(("left_square_bracket",), "previous_source", "the source before", "[ ] source"),
+    Key(("right_square_bracket",), "next_source", "the next source"),
+    Key(("equals_sign",), "pin", "keep this source at the left"),
+    Key(("p",), "next_port", "the alias's next port"),
+    Key(("v",), "volatile", "show or hide what changes all the time"),
+    Key(("enter",), "evidence", "what is behind the line", "evidence"),
+    Key(("c",), "copy", "copy the line"),
+)
+
+
+def bindings(*groups: Iterable[Key], readonly: bool = False) -> list[BindingType]:
+    """Textual's bindings of these keys; those that change something are left out where nothing may be changed."""
+    return [
+        Binding(key, f"{one.action}('{key}')" if one.action == "tab" else one.action, one.words, show=False)
+        for group in groups
+        for one in group
+        if not (readonly and one.changes)
+        for key in one.keys
+    ]
+
+
+def footer_words(*groups: Iterable[Key], readonly: bool = False) -> str:
+    """f fix  a add  / filter"""
+    shown = [key for group in groups for key in group if key.short and not (readonly and key.changes)]
+    return "  ".join(
+        key.short if key.short.startswith("[") else f"{_READABLE.get(key.keys[0], key.keys[0])} {key.short}"
+        for key in shown
+    )

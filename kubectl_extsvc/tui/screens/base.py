@@ -1,0 +1,29 @@
+"""What all screens over the board have in common."""
+
+from typing import TYPE_CHECKING, cast
+
+from textual.screen import Screen
+
+from kubectl_extsvc.model.resources import ObjectRef
+
+if TYPE_CHECKING:
+    from kubectl_extsvc.tui.app import ExtsvcApp
+
+
+class BoardScreen(Screen[None]):
+    """A screen that shows the board, drawn anew when it has changed and at most FLUSHES a second."""
+
+    def board_changed(self, dirty: frozenset[ObjectRef] | None) -> None:
+        """These aliases look different; None: everything may. Called with the screen on top only."""
+        raise NotImplementedError
+
+    def selected(self) -> ObjectRef | None:
+        """The alias that keys act on, None if there is none."""
+        return None
+
+    @property
+    def extsvc(self) -> "ExtsvcApp":
+        return cast("ExtsvcApp", self.app)
+
+    def on_screen_resume(self) -> None:
+        self.board_changed(None)
