@@ -20,7 +20,7 @@ def test_list_names_every_scenario_with_what_verify_says() -> None:
     lines = scenario_table().splitlines()
     assert lines[0].split() == ["NAME", "VERIFY", "WHAT", "IS", "WRONG"]
     assert tuple(line.split()[0] for line in lines[1:]) == names()
-    assert "sni-missing          XS0403   The sidecar makes TLS without an SNI" in scenario_table()
+    assert "sni-missing          XS0403                 The sidecar makes TLS without an SNI" in scenario_table()
 
 
 @pytest.mark.parametrize(
