@@ -1,0 +1,1 @@
+"""The panes of the alias screen, a pure function each: what is known of one alias → lines."""
