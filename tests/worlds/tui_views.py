@@ -21,7 +21,7 @@ NOW = datetime.fromisoformat("2026-11-30T12:00:00+00:00").timestamp()
 UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff\ud800-\udfff]"
 """What no line may hold: all that moves the cursor, turns text round or ends a line."""
 
-HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]x[/red] [link=http://evil]\u202egnp.exe\u2066\r\nFAKE ✓ all well\x00\x9b31m \ud800 漢字"
+HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]x[/red] [@click=quit]\u202egnp.exe\u2066\r\nFAKE ✓ all well\x00\x9b31m \ud800漢"
 
 
 def report_of(case: Case) -> AliasReport:

@@ -201,14 +201,18 @@ def _column(seen: Seen, view: AliasView, width: int, style: Style) -> dict[Part,
         Stage.NAME: _name_rows(observation, view, pen),
         Stage.DNS: _dns_rows(observation, view, pen),
         Stage.ROUTE: _route_rows(observation, view, pen),
-        Stage.ENDPOINTS: _endpoint_rows(observation, view, pen),
+        Stage.ENDPOINTS: _endpoint_rows(report, view, pen),
         Stage.TLS: _tls_rows(observation, view, pen),
         Stage.HTTP: _http_rows(observation, view, pen),
     }
     parts: dict[Part, list[Line]] = {None: _called(view.alias, observation, pen)}
     for result in sorted(report.stages, key=lambda one: WAY.index(one.stage)):
         rows = [] if _is_over(result, report) else details[result.stage]
-        found = [row for finding in mine if finding.stage is result.stage for row in _finding_rows(finding, pen)]
+        here = [finding for finding in mine if finding.stage is result.stage]
+        if result.state is StageState.NOT_APPLICABLE:
+            # Said of all sources, it is about those that have such a stage.
+            here = [finding for finding in here if finding.sources]
+        found = [row for finding in here for row in _finding_rows(finding, pen)]
         parts[result.stage] = [*pen.stage(result, _evidence(result.stage, observation, view)), *rows, *found]
     return parts
 
@@ -287,10 +291,7 @@ def _try_row(way: Resolution, name: str, pen: _Pen) -> list[Line]:
 def _dns_rows(observation: Observation, view: AliasView, pen: _Pen) -> list[Line]:
     alias, service = view.alias, document(view.alias.service, view.snapshot)
     if alias.form is Form.EXTERNAL_NAME:
-        way = observation.resolution
-        cnames = way.cnames if isinstance(way, Resolution) else ()
-        text = f"CNAME {' → '.join(cnames)}" if cnames else f"stands for {alias.host}"
-        return pen.step(text, evidence=service)
+        return pen.step(f"{alias.service}: ExternalName {alias.external_name_raw or alias.host}", evidence=service)
     if alias.headless:
         return pen.step(f"no VIP: {alias.service} is headless", evidence=service)
     where = ", ".join(endpoint_text(address, observation.port.number) for address in alias.cluster_ips) or "unknown"
@@ -347,11 +348,7 @@ def _configured_rows(route: Route, observation: Observation, view: AliasView, pe
         rows += pen.row(f"Host becomes {route.host_rewrite}", evidence=evidence)
     if route.direct_response:
         return rows + pen.row(f"{computed}Envoy answers {route.direct_response} by itself", Ink.WARN, evidence)
-    troubles = [
-        word for word, is_so in (("missing", route.cluster_missing), ("warming", route.cluster_warming)) if is_so
-    ]
-    words = " · ".join(part for part in (route.envoy_cluster or "none", route.cluster_type, *troubles) if part)
-    return rows + pen.step(f"{computed}cluster {words}", Ink.WARN if troubles else Ink.PLAIN, evidence)
+    return rows
 
 
 def _decision_row(observation: Observation, view: AliasView, pen: _Pen) -> list[Line]:
@@ -365,9 +362,8 @@ def _decision_row(observation: Observation, view: AliasView, pen: _Pen) -> list[
     else:
         by = f"no rule: {decision.reason}" if decision is not None else "not known who decides"
     if not isinstance(route, Route):
-        return pen.row(
-            f"TLS computed: {(decision.mode if decision else '') or 'none'} ← {by}", evidence=evidence, most=3
-        )
+        mode = (decision.mode if decision is not None else "") or "none"
+        return pen.row(f"TLS computed: {mode} ← {by}", evidence=evidence, most=3)
     rows = pen.row(f"TLS {route.tls.mode} ← {by}", evidence=evidence, most=3)
     if route.tls.mode.encrypts:
         follows = "follows the Host header" if route.tls.auto_sni else "(none)"
@@ -378,14 +374,19 @@ def _decision_row(observation: Observation, view: AliasView, pen: _Pen) -> list[
 # --- endpoints, tls, http ----------------------------------------------------------------------------------------
 
 
-def _endpoint_rows(observation: Observation, view: AliasView, pen: _Pen) -> list[Line]:
+def _endpoint_rows(report: SourceReport, view: AliasView, pen: _Pen) -> list[Line]:
+    """Each address by itself, but those of which the stage says already that they are well."""
+    observation = report.observation
     evidence = _evidence(Stage.ENDPOINTS, observation, view)
+    told = next((stage_text(result) for result in report.stages if result.stage is Stage.ENDPOINTS), "")
     rows: list[tuple[Glyph, str]] = []
     if isinstance(observation.route, Route):
         for one in observation.route.endpoints:
+            where = endpoint_text(one.address, one.port)
             state = StageState.OK if one.healthy else StageState.FAILED
             more = ("healthy" if one.healthy else "UNHEALTHY") + (", takes mesh TLS" if one.mesh_tls else "")
-            rows.append((STATES[state], f"{endpoint_text(one.address, one.port)} {more}"))
+            if not one.healthy or one.mesh_tls or where not in told:
+                rows.append((STATES[state], f"{where} {more}"))
     if observation.source.mode is not MeshMode.SIDECAR:
         for answer in observation.answers(Purpose.ADDRESS):
             transfer = answer.transfer
@@ -403,7 +404,7 @@ def _tls_rows(observation: Observation, view: AliasView, pen: _Pen) -> list[Line
     evidence = _evidence(Stage.TLS, observation, view)
     rows: list[Line] = []
     if observation.access_log is not None:
-        rows += pen.row(f"Envoy: {access_log_text(observation.access_log)}", Ink.WARN, evidence, most=4)
+        rows += pen.row(f"Envoy: {access_log_text(observation.access_log)}", Ink.WARN, evidence)
     answer = observation.answer
     if answer is not None and answer.handshake is not None:
         rows += _handshake_rows(answer.handshake, view, pen, evidence)
