@@ -14,7 +14,7 @@ from kubectl_extsvc.rules.family import Rule
 from kubectl_extsvc.tui.board import AliasView
 from kubectl_extsvc.tui.cells import FORBIDDEN
 from kubectl_extsvc.tui.lines import INK_OF, Ink, Line, Span, hanging, line, span, within
-from kubectl_extsvc.tui.panes.choosing import NOT_JUDGED, ago, said
+from kubectl_extsvc.tui.panes.choosing import NOT_JUDGED, ago, clock, said
 from kubectl_extsvc.tui.panes.documents import document
 
 BROKEN = Glyph("!", "BUG", FORBIDDEN.tint)
@@ -40,18 +40,9 @@ def findings_pane(view: AliasView, width: int, style: Style) -> list[Line]:
         lines += hanging(_lead(BROKEN, style), text, width, style, ink=Ink.WARN, evidence=_page(broken.code))
     if count := len(judgement.passed):
         evidence = tuple(f"{code} {_title(code)}" for code in judgement.passed)
+        lead = _lead(STATES[StageState.OK], style)
         words = "1 rule found nothing" if count == 1 else f"{count} rules found nothing"
-        lines += [
-            Line(),
-            *hanging(
-                _lead(STATES[StageState.OK], style),
-                f"{len(judgement.passed)} rules found nothing",
-                width,
-                style,
-                ink=Ink.DIM,
-                evidence=evidence,
-            ),
-        ]
+        lines += [Line(), *hanging(lead, words, width, style, ink=Ink.DIM, evidence=evidence)]
     return lines
 
 
