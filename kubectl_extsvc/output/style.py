@@ -54,7 +54,7 @@ SEVERITIES = {
 
 DELTA = Glyph("Δ", "DIFF", Tint.YELLOW)
 
-_ASCII_SIGNS = str.maketrans({"→": "->", "·": "|", "…": "...", "–": "-", "’": "'", "“": '"', "”": '"'})
+_ASCII_SIGNS = str.maketrans({"→": "->", "←": "<-", "·": "|", "…": "...", "–": "-", "’": "'", "“": '"', "”": '"'})
 
 
 def drawn(glyph: Glyph, style: Style) -> str:

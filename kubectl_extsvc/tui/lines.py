@@ -1,6 +1,6 @@
 """What a screen says, as values: lines of spans, each cleaned and with an ink. Nothing here knows Textual."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,6 +29,9 @@ SIGNS = Style()
 
 LONGEST_TEXT = 4000
 """Characters of one span; a server may send a header of any length."""
+
+NARROWEST_TEXT = 12
+"""Columns that a text beside a lead needs at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,16 @@ def sign(glyph: Glyph, style: Style) -> Span:
     return Span(glyph.word if style.ascii else glyph.sign, INK_OF[glyph.tint])
 
 
+def either(signs: str, words: str, style: Style) -> str:
+    """Signs of our own, or their spelling in ASCII; in_charset() knows only those that texts use."""
+    return words if style.ascii else signs
+
+
+def cell(text: str, width: int, ink: Ink = Ink.PLAIN, style: Style = SIGNS) -> Span:
+    """Text from anywhere in exactly that many columns."""
+    return Span(fitted(span(text, ink, style).text, width, style), ink)
+
+
 def fitted(text: str, width: int, style: Style = SIGNS) -> str:
     """Text in exactly that many columns: padded, or cut with an ellipsis at its end."""
     if width <= 0:
@@ -111,6 +124,11 @@ def fitted_line(full: Line, width: int, style: Style = SIGNS) -> Line:
     return Line(tuple(spans), full.evidence)
 
 
+def within(full: Line, width: int, style: Style = SIGNS) -> Line:
+    """A line in at most that many columns."""
+    return full if full.width <= width else fitted_line(full, width, style)
+
+
 def wrapped(text: str, width: int) -> list[str]:
     """A cleaned text folded at blanks to lines of at most that many columns; words that are longer are cut up."""
     lines: list[str] = []
@@ -128,3 +146,33 @@ def wrapped(text: str, width: int) -> list[str]:
             lines.append(head)
             current = current[len(head) :]
     return [*lines, current] if current or not lines else lines
+
+
+def hanging(
+    lead: Sequence[Span],
+    text: str,
+    width: int,
+    style: Style = SIGNS,
+    *,
+    ink: Ink = Ink.PLAIN,
+    evidence: Iterable[str] = (),
+    most: int = 4,
+) -> list[Line]:
+    """A lead and a text beside it, folded below itself; at most so many lines, the last one cut.
+
+    A lead that leaves the text no room stands alone above it.
+    """
+    indent = sum(one.width for one in lead)
+    known = tuple(evidence)
+    first = Line(tuple(lead), known)
+    lines = []
+    if width - indent < NARROWEST_TEXT:
+        lines, first, indent = [within(first, width, style)], Line((Span("  "),)), 2
+    room = max(width - indent, 1)
+    folded = wrapped(span(text, ink, style).text, room)
+    if len(folded) > most:
+        folded = [*folded[: most - 1], fitted(" ".join(folded[most - 1 :]), room, style)]
+    for index, part in enumerate(folded):
+        start = first.spans if index == 0 else (Span(" " * indent),)
+        lines.append(Line((*start, *((Span(part, ink),) if part else ())), known))
+    return lines

@@ -1,1 +1,1 @@
-"""What the tabs of an alias say: one pure function each, from an AliasView to Lines."""
+"""The panes of the alias screen, a pure function each: what is known of one alias → lines."""
