@@ -42,13 +42,18 @@ class Egress:
 
 def egress_to(destination: Destination, policies: Iterable[Json], namespace: str, labels: Mapping[str, str]) -> Egress:
     """May a pod of these labels send there? With no policy that selects it, it may."""
-    selecting = [policy for policy in policies if _selects(policy, namespace, labels)]
-    if not selecting:
+    holding = [policy for policy in policies if _selects(policy, namespace, labels)]
+    if not holding:
         return Egress(True)
-    rules = [rule for policy in selecting for rule in (policy.get("spec") or {}).get("egress") or ()]
+    rules = [rule for policy in holding for rule in (policy.get("spec") or {}).get("egress") or ()]
     allowed = _any(_lets_out(rule, destination, namespace) for rule in rules)
-    refs = tuple(ObjectRef("NetworkPolicy", namespace, policy["metadata"]["name"]) for policy in selecting)
-    return Egress(allowed, refs)
+    return Egress(allowed, selecting(holding, namespace, labels))
+
+
+def selecting(policies: Iterable[Json], namespace: str, labels: Mapping[str, str]) -> tuple[ObjectRef, ...]:
+    """Policies that select a pod of these labels for egress."""
+    holding = (policy for policy in policies if _selects(policy, namespace, labels))
+    return tuple(ObjectRef("NetworkPolicy", namespace, policy["metadata"]["name"]) for policy in holding)
 
 
 def _selects(policy: Json, namespace: str, labels: Mapping[str, str]) -> bool:

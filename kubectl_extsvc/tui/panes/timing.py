@@ -10,10 +10,20 @@ from kubectl_extsvc.output.phrases import phases, times_text
 from kubectl_extsvc.output.rows import clean_line, milliseconds
 from kubectl_extsvc.output.style import STATES, Style, Tint
 from kubectl_extsvc.tui.board import AliasView
-from kubectl_extsvc.tui.cells import Sample
+from kubectl_extsvc.tui.cells import FORBIDDEN, NO_TOOL, Sample
 from kubectl_extsvc.tui.lines import Ink, Line, Span, cell, either, line, span, within
-from kubectl_extsvc.tui.panes.choosing import Seen, clock, heading, nothing_yet, port_at, seen_of, unasked_text
+from kubectl_extsvc.tui.panes.choosing import (
+    Seen,
+    clock,
+    heading,
+    nothing_yet,
+    port_at,
+    ports_of,
+    seen_of,
+    unasked_text,
+)
 
+LAST_CALL = "last call"
 NAME = 16
 """Columns of a source's name and a blank."""
 TOTAL = 10
@@ -43,10 +53,17 @@ class Numbers:
 
 
 def numbers(samples: Sequence[Sample]) -> Numbers:
-    failed = [sample for sample in samples if sample.cell.glyph.tint is Tint.RED]
-    unknown = [sample for sample in samples if sample.cell.glyph.word == STATES[StageState.NOT_OBSERVED].word]
-    well = [sample.seconds for sample in samples if sample.seconds > 0 and sample not in failed]
-    return Numbers(len(samples), len(failed), len(unknown), tuple(sorted(well)))
+    well = sorted(sample.seconds for sample in samples if sample.seconds > 0 and not _failed(sample))
+    return Numbers(len(samples), sum(map(_failed, samples)), sum(map(_unknown, samples)), tuple(well))
+
+
+def _failed(sample: Sample) -> bool:
+    return sample.cell.glyph.tint is Tint.RED
+
+
+def _unknown(sample: Sample) -> bool:
+    """Nothing could be observed: neither well nor failed."""
+    return sample.cell.glyph in (STATES[StageState.NOT_OBSERVED], FORBIDDEN, NO_TOOL)
 
 
 def timing_pane(
@@ -60,11 +77,12 @@ def timing_pane(
         return lines + nothing
     every = seen_of(view, shown_port, first=first, pinned=pinned)
     longest = max((times.total for seen in every if (times := _times(seen)) is not None), default=0.0)
-    name = min(NAME, max(len(seen.name) for seen in every) + 1)
+    name = min(NAME, max(len(LAST_CALL), *(len(seen.name) for seen in every)) + 1)
     lines.append(within(_legend(name, style), width, style))
     for seen in every:
         lines += _call(seen, longest, name, width, style)
-    lines.append(Line())
+    several = " of all ports" if len(ports_of(view)) > 1 else ""
+    lines += [Line(), within(line(span(f"looks{several}, the newest at the right", Ink.DIM, style)), width, style)]
     for seen in every:
         lines += _history(seen, view, name, width, style)
     return lines
@@ -77,7 +95,7 @@ def _times(seen: Seen) -> Times | None:
 
 def _legend(name: int, style: Style) -> Line:
     shown = [f"{either(*SHADES[phase], style)} {short}" for phase, short in SHORT_PHASE.items()]
-    return line(span(f"{'last call':<{name}}", Ink.DIM, style), span("  ".join(shown), Ink.DIM, style), style=style)
+    return line(span(f"{LAST_CALL:<{name}}", Ink.DIM, style), span("  ".join(shown), Ink.DIM, style), style=style)
 
 
 # --- the last call -----------------------------------------------------------------------------------------------
@@ -93,7 +111,7 @@ def _call(seen: Seen, longest: float, name: int, width: int, style: Style) -> li
     total = Span(f"{milliseconds(times.total or times.connect):>{TOTAL - 1}} ", Ink.STRONG)
     bar = _bar(times, longest, room, style)
     words = [f"{SHORT_PHASE[phase]} {'–' if spent is None else milliseconds(spent)}" for phase, spent in phases(times)]
-    below = line(" " * (name + TOTAL), span(" · ".join(words), Ink.DIM, style), evidence=evidence)
+    below = line(" " * name, span(" · ".join(words), Ink.DIM, style), evidence=evidence)
     return [Line((lead, Span(" "), total, bar), evidence), within(below, width, style)]
 
 
@@ -165,16 +183,6 @@ def _heights(samples: Sequence[Sample], style: Style) -> str:
 
 def _marks(samples: Sequence[Sample], style: Style) -> list[Span]:
     """Below the heights: what failed, what could not be observed."""
-    marks: list[Span] = []
-    for sample in samples:
-        glyph = sample.cell.glyph
-        failed = glyph.tint is Tint.RED
-        unknown = glyph.word == STATES[StageState.NOT_OBSERVED].word
-        marks.append(
-            Span(either("✗", "X", style), Ink.BAD)
-            if failed
-            else Span("?", Ink.WARN)
-            if unknown
-            else Span(either("·", ".", style), Ink.DIM)
-        )
-    return marks
+    well = Span(either("·", ".", style), Ink.DIM)
+    bad, unseen = Span(either("✗", "X", style), Ink.BAD), Span("?", Ink.WARN)
+    return [bad if _failed(sample) else unseen if _unknown(sample) else well for sample in samples]
