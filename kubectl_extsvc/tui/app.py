@@ -1,7 +1,7 @@
 """The app: it holds the board, hears what happens, and lets the screen on top draw it."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -118,6 +118,12 @@ class ExtsvcApp(App[str]):
         from kubectl_extsvc.tui.screens.alias import AliasScreen
 
         self.push_screen(AliasScreen(ref))
+
+    def show_text(self, title: str, lines: Sequence[str]) -> None:
+        """A pager over lines."""
+        from kubectl_extsvc.tui.dialogs.evidence import EvidenceScreen
+
+        self.push_screen(EvidenceScreen(title, lines, self.options.style))
 
     def selected(self) -> ObjectRef | None:
         return self.screen.selected() if isinstance(self.screen, BoardScreen) else None

@@ -106,6 +106,11 @@ ALIAS = (
     Key(("c",), "copy", "copy the line"),
 )
 
+EVIDENCE = (
+    Key(("escape", "q", "enter"), "close", "back", "back", shown_as="esc"),
+    Key(("c",), "copy", "copy all of it", "copy"),
+)
+
 
 def bindings(*groups: Iterable[Key], readonly: bool = False) -> list[BindingType]:
     """Textual's bindings of these keys; those that change something are left out where nothing may be changed."""
