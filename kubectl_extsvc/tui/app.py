@@ -163,6 +163,16 @@ class ExtsvcApp(App[str]):
         if self.live is not None:
             self.live.probe_now([alias.service for alias in self.board.aliases if self.board.is_problem(alias)])
 
+    def action_all_findings(self) -> None:
+        from kubectl_extsvc.tui.screens.listing import FindingsScreen
+
+        self.push_screen(FindingsScreen())
+
+    def action_log(self) -> None:
+        from kubectl_extsvc.tui.screens.listing import LogScreen
+
+        self.push_screen(LogScreen())
+
     def action_freeze(self) -> None:
         self.frozen_at = 0.0 if self.frozen_at else self.clock()
         if isinstance(self.screen, BoardScreen):

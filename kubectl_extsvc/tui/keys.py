@@ -106,6 +106,11 @@ ALIAS = (
     Key(("c",), "copy", "copy the line"),
 )
 
+LISTING = (
+    Key(("enter",), "open", "open the alias, or what is behind the line", "open"),
+    Key(("c",), "copy", "copy the line"),
+)
+
 EVIDENCE = (
     Key(("escape", "q", "enter"), "close", "back", "back", shown_as="esc"),
     Key(("c",), "copy", "copy all of it", "copy"),

@@ -1,4 +1,4 @@
-"""Events: what has happened to the alias since the app was started, newest first."""
+"""Events: what has happened since the app was started, newest first; of one alias, or of all."""
 
 from kubectl_extsvc.output.rows import clean_line
 from kubectl_extsvc.output.style import Style
@@ -15,10 +15,10 @@ def events_pane(view: AliasView, width: int, style: Style) -> list[Line]:
         return said(
             "nothing has happened yet: changes of objects, new findings and what you do are noted here", width, style
         )
-    return [one for happening in view.happenings for one in _lines(happening, view.now, width, style)]
+    return [one for happening in view.happenings for one in happening_lines(happening, view.now, width, style)]
 
 
-def _lines(happening: Happening, now: float, width: int, style: Style) -> list[Line]:
+def happening_lines(happening: Happening, now: float, width: int, style: Style) -> list[Line]:
     at = clock(happening.at, now)
     lead = (
         span(f"{at} ", Ink.DIM, style),
