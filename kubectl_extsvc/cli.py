@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if heeds_interrupts:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, _as_interrupt)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+            signal.signal(signal.SIGHUP, _as_interrupt)
         code = int(commands.module_of(name).run(args))
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -71,5 +73,5 @@ def complete(argv: Sequence[str] | None = None) -> int:
 
 
 def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM takes the same way out as Ctrl-C, so that what was begun is taken back."""
+    """SIGTERM and a closed terminal take the same way out as Ctrl-C, so that what was begun is taken back."""
     signal.raise_signal(signal.SIGINT)

@@ -72,7 +72,7 @@ def config(store: ObjectStore, tmp_path: Path) -> Path:
 @pytest.fixture
 def extsvc(config: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """Run a command line in this process, through main."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
 
     def run(line: str, *more: str) -> Ran:
         capsys.readouterr()
@@ -80,4 +80,5 @@ def extsvc(config: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
         return Ran(code, *capsys.readouterr())
 
     yield run
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)

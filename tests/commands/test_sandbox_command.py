@@ -62,7 +62,7 @@ def test_a_port_that_is_taken_is_said() -> None:
     assert done.stderr == f"error: port {port} of 127.0.0.1 cannot be used: {os.strerror(errno.EADDRINUSE)}\n"
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_sandbox_leaves_no_file_and_no_process(signal_number: int) -> None:
     with subprocess.Popen(SANDBOX, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
