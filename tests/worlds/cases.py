@@ -186,7 +186,7 @@ def route(tls: TlsInEffect | OutboundTls = OutboundTls.AUTO_PLAINTEXT, **changes
         "endpoints": (EnvoyEndpoint("203.0.113.20", 80),),
         "response_headers_changed": ("server", "x-envoy-upstream-service-time"),
     }
-    return Route(RouteKind.HTTP, tls=in_effect, **{**fields, **changes})
+    return Route(**{"kind": RouteKind.HTTP, "tls": in_effect, **fields, **changes})
 
 
 PASSTHROUGH = route(

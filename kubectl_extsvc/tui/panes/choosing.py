@@ -8,6 +8,7 @@ from kubectl_extsvc.model.alias import AliasPort
 from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.source import Source
 from kubectl_extsvc.output.report_text import port_text, source_text, sources_by_port
+from kubectl_extsvc.output.rows import clean_line
 from kubectl_extsvc.output.source_names import short_names
 from kubectl_extsvc.output.style import Style
 from kubectl_extsvc.output.table import human_duration
@@ -58,8 +59,8 @@ def seen_of(view: AliasView, port: AliasPort | None, *, first: int = 0, pinned: 
     return tuple(
         Seen(
             source,
-            names[source.key],
-            source_text(source, view.alias),
+            clean_line(names[source.key]),
+            clean_line(source_text(source, view.alias)),
             by_key.get(source.key),
             waiting_text(view, source),
         )

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from kubectl_extsvc.model.resources import BY_KIND, Json, ObjectRef
 from kubectl_extsvc.model.snapshot import Snapshot
+from kubectl_extsvc.output.rows import clean_line
 from kubectl_extsvc.output.yaml_text import to_yaml
 
 FIELDS = {
@@ -33,7 +34,7 @@ def document(ref: ObjectRef | None, snapshot: Snapshot) -> tuple[str, ...]:
         return ()
     found = object_of(ref, snapshot)
     if found is None:
-        return (f"{ref} in {ref.namespace}: not read",)
+        return (clean_line(f"{ref} in {ref.namespace}: not read"),)
     resource = BY_KIND[ref.kind]
     if snapshot.mesh.api_version and resource.group.startswith("networking.istio"):
         resource = resource.at_version(snapshot.mesh.api_version)

@@ -31,7 +31,8 @@ def findings_pane(view: AliasView, width: int, style: Style) -> list[Line]:
     for finding in judgement.findings:
         lines += [Line(), *_finding_lines(finding, view, names, width, style)]
     if not judgement.findings:
-        words = "no findings" if judgement.passed else "nothing was judged"
+        clean = "no findings among what could be judged" if judgement.skipped else "no findings"
+        words = clean if judgement.passed else "nothing was judged"
         state = STATES[StageState.OK] if judgement.passed else STATES[StageState.NOT_OBSERVED]
         lines += [Line(), *hanging(_lead(state, style), words, width, style)]
     lines += _skipped_lines(judgement.skipped, width, style)
@@ -39,7 +40,7 @@ def findings_pane(view: AliasView, width: int, style: Style) -> list[Line]:
         text = f"{broken.code} a rule of kubectl extsvc failed, which is a defect of ours: {broken.reason}"
         lines += hanging(_lead(BROKEN, style), text, width, style, ink=Ink.WARN, evidence=_page(broken.code))
     if count := len(judgement.passed):
-        evidence = tuple(f"{code} {_title(code)}" for code in judgement.passed)
+        evidence = tuple(clean_line(f"{code} {_title(code)}") for code in judgement.passed)
         lead = _lead(STATES[StageState.OK], style)
         words = "1 rule found nothing" if count == 1 else f"{count} rules found nothing"
         lines += [Line(), *hanging(lead, words, width, style, ink=Ink.DIM, evidence=evidence)]

@@ -1,12 +1,12 @@
 """Path: the way of a call from each source, stage by stage, the sources side by side."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from kubectl_extsvc.mesh.capture import captures_dns, passes_by
 from kubectl_extsvc.model.alias import Alias, Form
-from kubectl_extsvc.model.finding import Finding
+from kubectl_extsvc.model.finding import Finding, Severity
 from kubectl_extsvc.model.observation import Observation, Stage, StageResult, StageState
 from kubectl_extsvc.model.probe import Answer, Handshake, Purpose, Scheme
 from kubectl_extsvc.model.report import SourceReport
@@ -206,6 +206,7 @@ def _column(seen: Seen, view: AliasView, width: int, style: Style) -> dict[Part,
         Stage.HTTP: _http_rows(observation, view, pen),
     }
     parts: dict[Part, list[Line]] = {None: _called(view.alias, observation, pen)}
+    told: set[str] = set()
     for result in sorted(report.stages, key=lambda one: WAY.index(one.stage)):
         rows = [] if _is_over(result, report) else details[result.stage]
         here = [finding for finding in mine if finding.stage is result.stage]
@@ -213,7 +214,12 @@ def _column(seen: Seen, view: AliasView, width: int, style: Style) -> dict[Part,
             # Said of all sources, it is about those that have such a stage.
             here = [finding for finding in here if finding.sources]
         found = [row for finding in here for row in _finding_rows(finding, pen)]
-        parts[result.stage] = [*pen.stage(result, _evidence(result.stage, observation, view)), *rows, *found]
+        evidence = _evidence(result.stage, observation, view)
+        if result.state in (StageState.NOT_OBSERVED, StageState.NOT_SERVED):
+            # One reason, the same for all that it keeps away, is said once.
+            result, reason = (replace(result, text="") if result.text in told else result), result.text
+            told.add(reason)
+        parts[result.stage] = [*pen.stage(result, evidence), *rows, *found]
     return parts
 
 
@@ -230,7 +236,7 @@ def _called(alias: Alias, observation: Observation | None, pen: _Pen) -> list[Li
     if not isinstance(way, Resolution) or not way.name_servers:
         return [within(name, pen.width, pen.style)]
     resolver = span(f"resolv: ndots {way.ndots}, {len(way.search)} search", Ink.DIM, pen.style)
-    evidence = (resolver_text(way),)
+    evidence = (clean_line(resolver_text(way)),)
     if name.width + resolver.width + 2 > pen.width:
         return [
             within(name, pen.width, pen.style),
@@ -241,12 +247,9 @@ def _called(alias: Alias, observation: Observation | None, pen: _Pen) -> list[Li
 
 
 def _finding_rows(finding: Finding, pen: _Pen) -> list[Line]:
-    evidence = (
-        f"{finding.code} {finding.message}",
-        *finding.evidence,
-        *((f"cure: {finding.cure}",) * bool(finding.cure)),
-    )
-    return pen.marked(SEVERITIES[finding.severity], f"{finding.code} {finding.message}", evidence, most=6)
+    text = f"{finding.code} {finding.message}"
+    told = [text, *finding.evidence, *([f"cure: {finding.cure}"] if finding.cure else [])]
+    return pen.marked(SEVERITIES[finding.severity], text, map(clean_line, told), most=6)
 
 
 # --- name and dns ------------------------------------------------------------------------------------------------
@@ -285,7 +288,7 @@ def _try_row(way: Resolution, name: str, pen: _Pen) -> list[Line]:
     text = " ".join(part for part in (shown, said_of, milliseconds(spent) if spent else "") if part)
     silent = Reply.SILENT in replies or Reply.FAILED in replies
     state = StageState.OK if found else StageState.FAILED if silent else StageState.NOT_REACHED
-    return pen.marked(STATES[state], text, (try_text(way, name),), most=2)
+    return pen.marked(STATES[state], text, (clean_line(try_text(way, name)),), most=2)
 
 
 def _dns_rows(observation: Observation, view: AliasView, pen: _Pen) -> list[Line]:
@@ -324,7 +327,7 @@ def _capture_rows(observation: Observation, view: AliasView, pen: _Pen) -> list[
             address = answer.remote_ip if answer is not None else ""
             past = passes_by(source, address, observation.port.number)
             if past:
-                return pen.step(f"not captured: {past}", Ink.WARN, (past,))
+                return pen.step(f"not captured: {past}", Ink.WARN, (clean_line(past),))
             listener = route.listener if isinstance(route, Route) else "unknown"
             return pen.step(f"captured by Envoy, listener {listener}", evidence=_of_route(observation, view))
         case MeshMode.AMBIENT:
@@ -384,7 +387,9 @@ def _endpoint_rows(report: SourceReport, view: AliasView, pen: _Pen) -> list[Lin
         for one in observation.route.endpoints:
             where = endpoint_text(one.address, one.port)
             state = StageState.OK if one.healthy else StageState.FAILED
-            more = ("healthy" if one.healthy else "UNHEALTHY") + (", takes mesh TLS" if one.mesh_tls else "")
+            state = state if observation.route.observed else StageState.NOT_OBSERVED
+            more = ("healthy" if one.healthy else "UNHEALTHY") if observation.route.observed else "computed"
+            more += ", takes mesh TLS" if one.mesh_tls else ""
             if not one.healthy or one.mesh_tls or where not in told:
                 rows.append((STATES[state], f"{where} {more}"))
     if observation.source.mode is not MeshMode.SIDECAR:
@@ -420,7 +425,9 @@ def _handshake_rows(handshake: Handshake, view: AliasView, pen: _Pen, evidence: 
     left = days_left(certificate, datetime.fromtimestamp(view.now, UTC))
     soon = left is not None and left < SOON
     words = f"{certificate.subject or 'no subject'}" + (f"  {left_text(left)}" if left is not None else "")
-    return rows + pen.row(f"{words} !" if soon else words, Ink.WARN if soon else Ink.PLAIN, evidence)
+    if soon:
+        return rows + pen.marked(SEVERITIES[Severity.WARNING], words, evidence)
+    return rows + pen.row(words, evidence=evidence)
 
 
 def _http_rows(observation: Observation, view: AliasView, pen: _Pen) -> list[Line]:
@@ -466,7 +473,7 @@ def _of_route(observation: Observation, view: AliasView) -> tuple[str, ...]:
         case Route() as route:
             return (how_known(route), *_written(route_rows(route, view.alias.namespace)))
         case RouteUnknown(reason):
-            return (f"not observed: {reason}",)
+            return (clean_line(f"not observed: {reason}"),)
     return ()
 
 

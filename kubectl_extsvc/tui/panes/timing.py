@@ -166,15 +166,16 @@ def _history(seen: Seen, view: AliasView, name: int, width: int, style: Style) -
     indent = Span(" " * name)
     return [
         within(head, width, style),
-        Line((indent, Span(_heights(shown, style))), evidence),
+        *([Line((indent, Span(_heights(shown, style))), evidence)] if any(one.seconds for one in shown) else []),
         *([Line((indent, *_marks(shown, style)), evidence)] if known.failed or known.unknown else []),
     ]
 
 
 def _heights(samples: Sequence[Sample], style: Style) -> str:
-    """A column a look, from nothing to the longest among those shown; a blank where nothing was called."""
+    """A column a look, up to the longest that went well among those shown; a blank where nothing was called."""
     levels = either(*HEIGHTS, style)
-    longest = max((sample.seconds for sample in samples), default=0.0)
+    well = [sample.seconds for sample in samples if sample.seconds and not _failed(sample)]
+    longest = max(well or [sample.seconds for sample in samples], default=0.0)
     return "".join(
         levels[min(int(sample.seconds / longest * len(levels)), len(levels) - 1)] if sample.seconds else " "
         for sample in samples

@@ -39,7 +39,7 @@ from kubectl_extsvc.tui.panes.documents import document
 SOON = 30
 """Days before a certificate ends from which that is worth a look."""
 NAMES_SHOWN = 4
-LABEL = 13
+LABEL = 14
 HOW = 11
 """Columns of how a line is known, and a blank."""
 
@@ -198,6 +198,8 @@ def _envoy_rows(observation: Observation, view: AliasView) -> Iterator[_Said]:
             forwards = not (route.direct_response or route.blocked or route.cluster_missing)
             if forwards and route.tls.mode.encrypts and observation.contract.scheme is Scheme.HTTPS:
                 yield _Said("", "Envoy wraps the application's own TLS in another", How.INFERRED, Ink.WARN, evidence)
+            if forwards and not route.tls.mode.encrypts and observation.contract.scheme is Scheme.HTTPS:
+                yield _Said("", "the application's own TLS goes through to the server", How.INFERRED, evidence=evidence)
             if not route.observed and observation.unread:
                 yield _Said("", f"the proxy was not read: {observation.unread}", None, Ink.WARN, evidence)
         case RouteUnknown(reason):
