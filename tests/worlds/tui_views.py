@@ -12,7 +12,7 @@ from kubectl_extsvc.model.observation import Case, StageState
 from kubectl_extsvc.model.probe import Certificate, Handshake, Scheme, Times, Trust
 from kubectl_extsvc.model.report import AliasReport, SourceReport
 from kubectl_extsvc.model.resolution import Attempt, Reply, Resolution, ResolutionUnknown
-from kubectl_extsvc.model.resources import ObjectRef
+from kubectl_extsvc.model.resources import Json, ObjectRef
 from kubectl_extsvc.model.route import EnvoyEndpoint, OutboundTls, RouteKind
 from kubectl_extsvc.model.snapshot import EXEC_VERBS, Snapshot, Unread
 from kubectl_extsvc.model.source import MeshMode, Source
@@ -87,7 +87,7 @@ ISSUER = Certificate("CN=R11, O=Let's Encrypt", "CN=ISRG Root X1", (), "2024-01-
 PAY_HANDSHAKE = Handshake("api.pay.example", (LEAF, ISSUER), Trust.TRUSTED, "TLSv1.3", "h2")
 
 OTHER_RULE = ObjectRef("DestinationRule", "istio-system", "everything")
-POLICY = {
+POLICY: Json = {
     "metadata": {"name": "deny-egress", "namespace": "shop"},
     "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]},
 }
