@@ -37,7 +37,7 @@ def test_enter_shows_the_rules_page_and_the_object() -> None:
     evidence = next(line for line in findings_pane(BROKEN, 80, SIGNS) if "XS0403" in line.text).evidence
     assert evidence[0] == 'XS0403 Envoy sends SNI "my-pay.shop.svc.cluster.local", the server has no such name'
     page = next(rule for rule in RULES if rule.code == "XS0403")
-    assert evidence[4:8] == ("", f"XS0403  {page.title}", "", page.page.splitlines()[0])
+    assert evidence[3:7] == ("", f"XS0403  {page.title}", "", page.page.splitlines()[0])
     assert evidence[evidence.index("kind: DestinationRule") - 2 :][:2] == ("", "apiVersion: networking.istio.io/v1")
 
 

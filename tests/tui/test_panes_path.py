@@ -156,3 +156,8 @@ def test_nothing_is_drawn_of_sources_that_are_gone() -> None:
     assert BROKEN.report is not None
     view = replace(view_of_report(BROKEN.report, BROKEN.snapshot), sources=(CRON,))
     assert titles(view, 200) == ["cron-55 (plain)"]
+
+
+def test_enter_on_a_finding_shows_its_evidence_and_cure() -> None:
+    evidence = having(path_pane(BROKEN, 120, SIGNS), "✗ XS0403").evidence
+    assert [text.partition(" ")[0] for text in evidence[:4]] == ["web-7d9fc4d8b6-x2x4q", "XS0403", "503", "cure:"]

@@ -36,11 +36,11 @@ def shown(handshake: Handshake) -> Case:
 @pytest.mark.parametrize(
     ("days", "words", "ink"),
     [
-        (400, "400 days left ", Ink.PLAIN),
-        (30, "30 days left ", Ink.PLAIN),
-        (29, "29 days left ! ", Ink.WARN),
-        (1, "1 day left ! ", Ink.WARN),
-        (-1, "EXPIRED ", Ink.BAD),
+        (400, "400 days left · by", Ink.PLAIN),
+        (30, "30 days left · by", Ink.PLAIN),
+        (29, "29 days left ! · by", Ink.WARN),
+        (1, "1 day left ! · by", Ink.WARN),
+        (-1, "EXPIRED · by", Ink.BAD),
     ],
 )
 def test_days_until_a_certificate_ends(days: int, words: str, ink: Ink) -> None:
