@@ -82,9 +82,8 @@ def path_pane(
     columns = [_column(seen, view, room - 4, style) for seen, room in zip(shown, widths, strict=True)]
     lines.append(_frame_top(shown, widths, style))
     for part in (None, *WAY):
-        lines += _part(
-            shown, [column.get(part, []) for column in columns], widths, style, part is differing is not None
-        )
+        stage_lines = [column.get(part, []) for column in columns]
+        lines += _part(shown, stage_lines, widths, style, part is not None and part is differing)
     lines.append(_frame_bottom(differing, count, len(every), width, style))
     return lines
 
