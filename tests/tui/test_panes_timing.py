@@ -71,6 +71,14 @@ def test_enter_shows_every_look_newest_first() -> None:
     assert [text.split("  ")[1] for text in line.evidence[11:14]] == ["✗ tls", "✗ tls", "✓ 41 ms"]
 
 
+def test_enter_tells_of_the_newest_forty() -> None:
+    looks = [sample(0.01, at=NOW - 100 + number) for number in range(100)]
+    lines = timing_pane(with_samples(HTTPS, WEB, looks), 80, SIGNS)
+    evidence = next(line for line in lines if "n 100" in line.text).evidence
+    assert len(evidence) == 40
+    assert evidence[0] > evidence[-1]
+
+
 def test_a_source_without_a_call_says_why() -> None:
     texts = [line.text for line in timing_pane(FORBIDDEN, 120, SIGNS)]
     assert texts[2] == "web       no call: pods/exec is forbidden (needs get and create on pods/exec)"

@@ -24,6 +24,8 @@ from kubectl_extsvc.tui.panes.choosing import (
 )
 
 LAST_CALL = "last call"
+LOOKS_TOLD = 40
+"""Looks that enter tells of, one by one."""
 NAME = 16
 """Columns of a source's name and a blank."""
 TOTAL = 10
@@ -33,6 +35,7 @@ SHORT_PHASE = {"name": "dns", "connect": "tcp", "tls": "tls", "first byte": "ttf
 SHADES = {"name": ("░", "d"), "connect": ("▒", "c"), "tls": ("▓", "t"), "first byte": ("█", "w"), "rest": ("▄", "r")}
 """Phase → what its part of the bar is made of, and the same in ASCII."""
 HEIGHTS = ("▁▂▃▄▅▆▇█", "_.,-=+*#")
+UNSEEN = frozenset(glyph.word for glyph in (STATES[StageState.NOT_OBSERVED], FORBIDDEN, NO_TOOL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def _failed(sample: Sample) -> bool:
 
 def _unknown(sample: Sample) -> bool:
     """Nothing could be observed: neither well nor failed."""
-    return sample.cell.glyph in (STATES[StageState.NOT_OBSERVED], FORBIDDEN, NO_TOOL)
+    return sample.cell.glyph.word in UNSEEN
 
 
 def timing_pane(
@@ -147,7 +150,7 @@ def _history(seen: Seen, view: AliasView, name: int, width: int, style: Style) -
             f"{clock(one.at, view.now)}  {one.cell.glyph.sign} {one.cell.word:<9}  "
             f"{milliseconds(one.seconds) if one.seconds else '–'}  {one.text}"
         )
-        for one in reversed(samples)
+        for one in samples[: -LOOKS_TOLD - 1 : -1]
     )
     quantities = [
         f"{label} {milliseconds(value) if value else '–'}"
