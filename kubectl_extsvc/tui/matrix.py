@@ -218,7 +218,7 @@ def layout_of(board: Board, options: Options) -> Layout:
     short = replace(base, target=min(full, 14))
     few = min(base.history, 6)
     forms = [base, short, replace(short, history=few), replace(short, history=few, kind=0)]
-    forms += [replace(short, history=0, kind=0), replace(base, target=min(full, 8), history=0, kind=0)]
+    forms += [replace(short, history=0, kind=0, target=target) for target in (short.target, min(full, 8))]
     while True:
         groups = tuple(_group(mode, sources, mode in folded, options.style) for mode in modes)
         tried = [replace(form, groups=groups) for form in forms]
@@ -232,7 +232,8 @@ def layout_of(board: Board, options: Options) -> Layout:
             history = min(base.history, fitting.history + spare) if fitting.history else 0
             return replace(fitting, target=target, history=history)
         if not foldable:
-            return tried[-2]
+            # Nothing more can be folded: the sources scroll, so the target must not take their room.
+            return replace(tried[-1], target=0)
         folded.add(max(foldable, key=lambda group: len(group.sources)).mode)
 
 
@@ -398,7 +399,7 @@ def row_line(
 def filler_line(layout: Layout) -> Line:
     """Below the last row."""
     if not layout.framed:
-        return Line((Span(" " * layout.width),))
+        return Line((Span(" " * max(layout.total, layout.width)),))
     side = _side(layout)
     parts = [side, Span(" " * (layout.fixed - 1))]
     for group in layout.groups:
