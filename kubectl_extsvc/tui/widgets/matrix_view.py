@@ -43,11 +43,6 @@ class MatrixView(ScrollView, can_focus=True, inherit_bindings=False):
     """Headings stay at the top and aliases at the left; what is between scrolls."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(MOVING, SIDEWAYS)
-    DEFAULT_CSS = """
-    MatrixView {
-        scrollbar-size: 0 0;
-    }
-    """
 
     class Moved(Message):
         """The cursor, or the part of the rows that is on the screen."""
