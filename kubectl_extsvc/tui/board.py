@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.finding import Finding, Severity
@@ -11,9 +11,10 @@ from kubectl_extsvc.model.report import AliasReport
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import MeshMode, Source
-from kubectl_extsvc.tui.cells import NOT_ASKED, Cell, Sample, cell_of, ports_from, sample_of
+from kubectl_extsvc.tui.cells import NOT_ASKED, Cell, Sample, cells_of, sample_of
 
 SAMPLES_KEPT = 120
+LOOKS_KEPT = 20
 HAPPENINGS_KEPT = 1000
 
 
@@ -30,6 +31,17 @@ class Happening:
     aliases: frozenset[ObjectRef] = frozenset()
     """Empty: of no alias, or of all."""
     evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One round of looks at an alias: each source once."""
+
+    worst: Cell
+    seconds: float
+    """Of the slowest call; 0.0 if there was none."""
+    sources: frozenset[str]
+    """Keys of those that have answered in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +75,11 @@ class Board:
     """0.0: nothing is known yet."""
     reports: dict[ObjectRef, Judged] = field(default_factory=dict)
     """By the alias's Service."""
-    cells: dict[tuple[ObjectRef, str], Cell] = field(default_factory=dict)
-    """(alias, source key) → what it says; absent: not asked yet."""
+    cells: dict[ObjectRef, dict[str, Cell]] = field(default_factory=dict)
+    """Alias → source key → what it says; absent: not asked yet."""
     samples: dict[tuple[ObjectRef, str], deque[Sample]] = field(default_factory=dict)
+    looks: dict[ObjectRef, deque[Look]] = field(default_factory=dict)
+    """Alias → its last rounds, oldest first; what the matrix draws as history."""
     asking: dict[str, Asking] = field(default_factory=dict)
     """By source key."""
     trouble: dict[str, str] = field(default_factory=dict)
@@ -113,8 +127,13 @@ class Board:
         there = {alias.service for alias in event.aliases}
         looking = {source.key for source in event.sources}
         self.reports = {ref: judged for ref, judged in self.reports.items() if ref in there}
-        self.cells = {key: cell for key, cell in self.cells.items() if key[0] in there and key[1] in looking}
+        self.cells = {
+            ref: {key: cell for key, cell in row.items() if key in looking}
+            for ref, row in self.cells.items()
+            if ref in there
+        }
         self.samples = {key: kept for key, kept in self.samples.items() if key[0] in there and key[1] in looking}
+        self.looks = {ref: kept for ref, kept in self.looks.items() if ref in there}
         self.trouble = {key: words for key, words in self.trouble.items() if key in looking}
         self.asking = {key: asking for key, asking in self.asking.items() if key in looking}
 
@@ -122,27 +141,41 @@ class Board:
         report, ref = event.report, event.report.alias.service
         before = self.reports.get(ref)
         self.reports[ref] = event
-        for source in self.sources:
-            # What an object's change made void stays to be seen until the source has answered again.
-            if ports_from(report, source) or (ref, source.key) not in self.cells:
-                self.cells[ref, source.key] = cell_of(report, source)
+        # What an object's change made void stays to be seen until the source has answered again.
+        self.cells.setdefault(ref, {}).update(cells_of(report))
         if event.asked is not None:
             kept = self.samples.setdefault((ref, event.asked.key), deque(maxlen=SAMPLES_KEPT))
-            kept.append(sample_of(report, event.asked, event.at))
+            sample = sample_of(report, event.asked, event.at)
+            kept.append(sample)
+            _count_in(self.looks.setdefault(ref, deque(maxlen=LOOKS_KEPT)), event.asked.key, sample)
         self.happenings += _news(before.report if before else None, report, event.at)
         return frozenset((ref,))
 
+    def copy(self) -> "Board":
+        """As it is now, whatever happens later: what a frozen view shows."""
+        return replace(
+            self,
+            reports=dict(self.reports),
+            cells={ref: dict(row) for ref, row in self.cells.items()},
+            samples={key: kept.copy() for key, kept in self.samples.items()},
+            looks={ref: kept.copy() for ref, kept in self.looks.items()},
+            asking=dict(self.asking),
+            trouble=dict(self.trouble),
+            happenings=self.happenings.copy(),
+        )
+
     def cell(self, alias: Alias, source: Source) -> Cell:
-        return self.cells.get((alias.service, source.key), NOT_ASKED)
+        return self.cells.get(alias.service, {}).get(source.key, NOT_ASKED)
 
     def is_problem(self, alias: Alias) -> bool:
         """An error or a warning, or a cell that is not well."""
-        judged = self.reports.get(alias.service)
+        ref = alias.service
+        judged = self.reports.get(ref)
         if judged is None:
             return False
         if any(finding.severity is not Severity.INFO for finding in judged.report.findings):
             return True
-        return any(self.cell(alias, source).is_problem for source in self.sources)
+        return any(cell.is_problem for cell in self.cells.get(ref, {}).values())
 
     def first_finding(self, alias: Alias) -> Finding | None:
         judged = self.reports.get(alias.service)
@@ -171,6 +204,16 @@ def in_order(sources: Iterable[Source]) -> tuple[Source, ...]:
     """With sidecar first, then plain, then ambient; within a mode by namespace and name."""
     modes = list(MeshMode)
     return tuple(sorted(sources, key=lambda source: (modes.index(source.mode), source.namespace, source.pod)))
+
+
+def _count_in(looks: deque[Look], key: str, sample: Sample) -> None:
+    """A source that answers again begins a new round."""
+    if not looks or key in looks[-1].sources:
+        looks.append(Look(sample.cell, sample.seconds, frozenset((key,))))
+        return
+    last = looks[-1]
+    worst = min(last.worst, sample.cell, key=lambda cell: cell.rank)
+    looks[-1] = Look(worst, max(last.seconds, sample.seconds), last.sources | {key})
 
 
 def _news(before: AliasReport | None, after: AliasReport, at: float) -> list[Happening]:

@@ -41,6 +41,11 @@ class Cell:
         """Failed, warned of, or not known; what is not served or not asked yet is none."""
         return self.glyph.tint in (Tint.RED, Tint.YELLOW) and self.glyph is not RUNNING
 
+    @property
+    def rank(self) -> int:
+        """0 is worst; what says nothing of the way is last."""
+        return _RANKS[self.glyph.word]
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -55,18 +60,48 @@ class Sample:
     """One line: the first stage that is not well, or the last."""
 
 
+_WORST_FIRST = (
+    STATES[StageState.FAILED],
+    SEVERITIES[Severity.WARNING],
+    STATES[StageState.NOT_OBSERVED],
+    FORBIDDEN,
+    NO_TOOL,
+    STATES[StageState.PENDING],
+    RUNNING,
+    STATES[StageState.OK],
+    STATES[StageState.NOT_SERVED],
+    STATES[StageState.NOT_APPLICABLE],
+)
+_RANKS = {glyph.word: rank for rank, glyph in enumerate(_WORST_FIRST)}
+
+
 NOT_ASKED = Cell(STATES[StageState.NOT_REACHED], "")
 
 
 def cell_of(report: AliasReport, source: Source) -> Cell:
     """The worst of all ports. A finding about a source is shown there even if its calls went well."""
-    seen = ports_from(report, source)
+    findings = [finding for finding in report.findings if concerns(finding, source)]
+    return _cell(ports_from(report, source), findings)
+
+
+def cells_of(report: AliasReport) -> dict[str, Cell]:
+    """The same of every source that the report knows of, by source key."""
+    by_key: dict[str, list[SourceReport]] = {}
+    for one in report.sources:
+        by_key.setdefault(one.observation.source.key, []).append(one)
+    return {
+        key: _cell(seen, [finding for finding in report.findings if not finding.sources or key in finding.sources])
+        for key, seen in by_key.items()
+    }
+
+
+def _cell(seen: Sequence[SourceReport], findings: Sequence[Finding]) -> Cell:
+    """findings: those about the source."""
     if not seen:
         return NOT_ASKED
     failed = _first(seen, StageState.FAILED)
     if failed is not None:
         return Cell(STATES[StageState.FAILED], _failing_word(*failed))
-    findings = [finding for finding in report.findings if concerns(finding, source)]
     worst = min(findings, key=lambda finding: finding.severity.rank, default=None)
     if worst is not None and worst.severity is Severity.ERROR:
         return Cell(SEVERITIES[Severity.ERROR], SHORT_STAGE[worst.stage])
