@@ -40,8 +40,9 @@ async def report_on(
     questions: Sequence[Question],
     replies: Replies,
     proxies: Mapping[str, Proxy],
+    looked_at: datetime,
 ) -> Report:
-    """The report on the aliases; proxies are by source key."""
+    """The report on the aliases; proxies are by source key. looked_at is when the first question was asked."""
     snapshot = replace(
         snapshot,
         resolved=replies.resolved,
@@ -49,11 +50,13 @@ async def report_on(
         unread={**snapshot.unread, **replies.unread, **_unread_proxies(proxies)},
     )
     seen = [_observation(question, replies, proxies, snapshot, probed=wishes.probe) for question in questions]
-    seen = await _with_access_logs(cluster, questions, seen, proxies, snapshot, wishes)
+    seen = await _with_access_logs(cluster, questions, seen, proxies, snapshot, wishes, looked_at)
     of_alias: dict[tuple[str, str], list[Observation]] = defaultdict(list)
     for question, observation in zip(questions, seen, strict=True):
         of_alias[question.alias.namespace, question.alias.name].append(observation)
-    reports = tuple(_judged(_case(alias, snapshot, of_alias[alias.namespace, alias.name], wishes)) for alias in aliases)
+    reports = tuple(
+        _judged(_case(alias, snapshot, of_alias[alias.namespace, alias.name], wishes, looked_at)) for alias in aliases
+    )
     gaps = any(source.incomplete for report in reports for source in report.sources)
     return Report(
         aliases=reports,
@@ -111,6 +114,7 @@ async def _with_access_logs(
     proxies: Mapping[str, Proxy],
     snapshot: Snapshot,
     wishes: ProbeWishes,
+    looked_at: datetime,
 ) -> list[Observation]:
     """What failed behind a sidecar that keeps an access log, with its line of it."""
     failed = [
@@ -119,7 +123,7 @@ async def _with_access_logs(
         if seen.source.mode is MeshMode.SIDECAR
         and proxies[seen.source.key].logs_access
         and seen.answer is not None
-        and failure_of(seen, _case(question.alias, snapshot, [seen], wishes)) is not None
+        and failure_of(seen, _case(question.alias, snapshot, [seen], wishes, looked_at)) is not None
     ]
     logged = await read_access_logs(cluster, tuple({observations[index].source: None for index in failed}))
     for index in failed:
@@ -131,14 +135,16 @@ async def _with_access_logs(
     return observations
 
 
-def _case(alias: Alias, snapshot: Snapshot, observations: Sequence[Observation], wishes: ProbeWishes) -> Case:
+def _case(
+    alias: Alias, snapshot: Snapshot, observations: Sequence[Observation], wishes: ProbeWishes, looked_at: datetime
+) -> Case:
     return Case(
         alias=alias,
         snapshot=snapshot,
         observations=tuple(observations),
         expect_status=wishes.expect_status,
         expect_body=wishes.expect_body,
-        fresh=is_young((alias,)),
+        fresh=is_young((alias,), looked_at),
     )
 
 

@@ -1,6 +1,7 @@
 """One look at the aliases from all sources."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import anyio
 
@@ -32,6 +33,7 @@ async def observe(
     surroundings: bool = True,
 ) -> Report:
     """Ask everything once, and judge. Without surroundings the evidence of read_surroundings is left out."""
+    looked_at = datetime.now(UTC)
     questions = tuple(
         _question(alias, port, source, snapshot, wishes)
         for alias in aliases
@@ -72,7 +74,7 @@ async def observe(
     for source in sidecars:
         requests = [outbound_request(q, replies.to(q)) for q in questions if q.source == source]
         proxies[source.key] = await complete(cluster, source, proxies[source.key], requests)
-    return await report_on(cluster, wishes, surrounded, aliases, found, questions, replies, proxies)
+    return await report_on(cluster, wishes, surrounded, aliases, found, questions, replies, proxies, looked_at)
 
 
 def _question(alias: Alias, port: AliasPort, source: Source, snapshot: Snapshot, wishes: ProbeWishes) -> Question:
