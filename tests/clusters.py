@@ -350,8 +350,8 @@ def sidecar_elsewhere(kubectl: Run) -> Iterator[str]:
         kubectl("delete", "namespace", namespace, "--ignore-not-found")
 
 
-@pytest.fixture
-def made(kubectl: Run) -> Iterator[Callable[..., None]]:
+@contextlib.contextmanager
+def making(kubectl: Run) -> Iterator[Callable[..., None]]:
     """Writes objects as kubectl create does, and removes them, in reverse, at the end."""
     written: list[Json] = []
 
@@ -361,10 +361,18 @@ def made(kubectl: Run) -> Iterator[Callable[..., None]]:
         written.extend(objects)
         kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
-    yield make
-    if written:
-        objects = {"apiVersion": "v1", "kind": "List", "items": written[::-1]}
-        kubectl("delete", "-f", "-", "--ignore-not-found", "--wait=false", stdin=json.dumps(objects))
+    try:
+        yield make
+    finally:
+        if written:
+            objects = {"apiVersion": "v1", "kind": "List", "items": written[::-1]}
+            kubectl("delete", "-f", "-", "--ignore-not-found", "--wait=false", stdin=json.dumps(objects))
+
+
+@pytest.fixture
+def made(kubectl: Run) -> Iterator[Callable[..., None]]:
+    with making(kubectl) as make:
+        yield make
 
 
 REFUSABLE: dict[str, dict[str, Any]] = {
