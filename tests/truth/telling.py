@@ -22,10 +22,13 @@ ALIASES_OF_A_CALL = 12
 """More at once would be a test of the machine: each alias is several transfers in each source."""
 SETTLING_SECONDS = 10.0
 """Of verify: it waits with a bad verdict until nothing is younger."""
+PUSH_SECONDS = 1.0
+"""Until istiod has told the proxies of all that was written: it waits for 0.1 s of silence, and a push takes 0.2 s."""
 CURING_SECONDS = 15.0
 """A push takes a moment, and DNS remembers for 5 s."""
 
 FIX = "kubectl extsvc fix"
+DELETE_RULE = ("delete", "destinationrule")
 
 CURABLE = "services,endpointslices,endpoints,destinationrules,virtualservices,serviceentries"
 """What a cure may change."""
@@ -176,7 +179,30 @@ class Teller:
             if f"IP({pod})" in text:
                 text = text.replace(f"IP({pod})", self._address_of(pod))
         self._create(json.loads(text))
-        list(pool.map(lambda argv: self.kubectl(*argv), [argv for world in worlds for argv in world.broken_by]))
+        breaking = [tuple(argv) for world in worlds for argv in world.broken_by]
+        lost = [argv[2] for argv in breaking if argv[:2] == DELETE_RULE]
+        list(pool.map(lambda argv: self.kubectl(*argv), [argv for argv in breaking if argv[:2] != DELETE_RULE]))
+        self._delete_rules(lost)
+
+    def _delete_rules(self, names: Sequence[str]) -> None:
+        """All in one moment in which no other rule changes.
+
+        Else istiod may push another rule's change from a look at all rules that misses these already, and has nothing
+        to compare with when their deletion comes: the proxies keep them (XS0303 says where that is written).
+        """
+        if not names:
+            return
+        rules = [f"/apis/networking.istio.io/v1/namespaces/default/destination-rule/{name}" for name in names]
+
+        def held() -> list[str]:
+            dump = ("pilot-agent", "request", "GET", "config_dump?resource=dynamic_active_clusters")
+            shown = self.kubectl("exec", "deploy/curl", "-c", "istio-proxy", "--", *dump).stdout
+            return [rule for rule in rules if f'"{rule}"' in shown]
+
+        until(20, "the sidecar has the rules that are to go", lambda: held() == rules)
+        time.sleep(PUSH_SECONDS)
+        self.kubectl(*DELETE_RULE, *names)
+        until(20, "the sidecar has lost the rules that are gone", lambda: held() == [])
 
     def _create(self, objects: Sequence[Json]) -> None:
         """As kubectl create does, all with our label, which nothing about an alias depends on."""
