@@ -14,6 +14,7 @@ from truth.worlds import WORLDS
 from kubectl_extsvc.rules import RULES
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups, also where this file was named on the command line
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Worlds of one group are made at once: with several processes, by one of them."""
     # Last: what takes Istio away leaves sidecars that have just started anew.
