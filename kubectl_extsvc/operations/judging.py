@@ -40,6 +40,8 @@ class Seen:
     """Of each alias, by its Service."""
     snapshot: Snapshot
     """The objects, with what the look told of the mesh, of outside names and of facts that it could not read."""
+    looked_at: datetime
+    """When the first question was asked."""
 
 
 async def seen_in(
@@ -49,6 +51,7 @@ async def seen_in(
     questions: Sequence[Question],
     replies: Replies,
     proxies: Mapping[str, Proxy],
+    looked_at: datetime,
 ) -> Seen:
     """What the replies and the proxies' configurations say; proxies are by source key."""
     snapshot = replace(
@@ -58,17 +61,19 @@ async def seen_in(
         unread={**snapshot.unread, **replies.unread, **_unread_proxies(proxies)},
     )
     seen = [_observation(question, replies, proxies, snapshot, probed=wishes.probe) for question in questions]
-    seen = await _with_access_logs(cluster, questions, seen, proxies, snapshot, wishes)
+    seen = await _with_access_logs(cluster, questions, seen, proxies, snapshot, wishes, looked_at)
     of_alias: dict[ObjectRef, tuple[Observation, ...]] = defaultdict(tuple)
     for question, observation in zip(questions, seen, strict=True):
         of_alias[question.alias.service] += (observation,)
-    return Seen(of_alias, snapshot)
+    return Seen(of_alias, snapshot, looked_at)
 
 
 def report_on(seen: Seen, aliases: Sequence[Alias], found: Sources, wishes: ProbeWishes) -> Report:
     """The report on the aliases."""
     snapshot = seen.snapshot
-    reports = tuple(judged(alias, snapshot, seen.observations.get(alias.service, ()), wishes) for alias in aliases)
+    reports = tuple(
+        judged(alias, snapshot, seen.observations.get(alias.service, ()), wishes, seen.looked_at) for alias in aliases
+    )
     gaps = any(source.incomplete for report in reports for source in report.sources)
     return Report(
         aliases=reports,
@@ -82,9 +87,11 @@ def report_on(seen: Seen, aliases: Sequence[Alias], found: Sources, wishes: Prob
     )
 
 
-def judged(alias: Alias, snapshot: Snapshot, observations: Sequence[Observation], wishes: ProbeWishes) -> AliasReport:
-    """What all rules say of one alias, by what was seen of it."""
-    case = _case(alias, snapshot, observations, wishes)
+def judged(
+    alias: Alias, snapshot: Snapshot, observations: Sequence[Observation], wishes: ProbeWishes, looked_at: datetime
+) -> AliasReport:
+    """What all rules say of one alias, by what was seen of it; looked_at is when its first question was asked."""
+    case = _case(alias, snapshot, observations, wishes, looked_at)
     sources = tuple(SourceReport(observation, stages_of(observation, case)) for observation in observations)
     return AliasReport(
         alias=alias,
@@ -139,6 +146,7 @@ async def _with_access_logs(
     proxies: Mapping[str, Proxy],
     snapshot: Snapshot,
     wishes: ProbeWishes,
+    looked_at: datetime,
 ) -> list[Observation]:
     """What failed behind a sidecar that keeps an access log, with its line of it."""
     failed = [
@@ -147,7 +155,7 @@ async def _with_access_logs(
         if seen.source.mode is MeshMode.SIDECAR
         and proxies[seen.source.key].logs_access
         and seen.answer is not None
-        and failure_of(seen, _case(question.alias, snapshot, [seen], wishes)) is not None
+        and failure_of(seen, _case(question.alias, snapshot, [seen], wishes, looked_at)) is not None
     ]
     logged = await read_access_logs(cluster, tuple({observations[index].source: None for index in failed}))
     for index in failed:
@@ -159,14 +167,16 @@ async def _with_access_logs(
     return observations
 
 
-def _case(alias: Alias, snapshot: Snapshot, observations: Sequence[Observation], wishes: ProbeWishes) -> Case:
+def _case(
+    alias: Alias, snapshot: Snapshot, observations: Sequence[Observation], wishes: ProbeWishes, looked_at: datetime
+) -> Case:
     return Case(
         alias=alias,
         snapshot=snapshot,
         observations=tuple(observations),
         expect_status=wishes.expect_status,
         expect_body=wishes.expect_body,
-        fresh=is_young((alias,)),
+        fresh=is_young((alias,), looked_at),
     )
 
 

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import anyio
 from anyio.abc import TaskGroup
@@ -385,7 +386,8 @@ class Live:
         counted = [self._seen[ref, key] for key in order if (ref, key) in self._seen]
         observations = [one for at, seen in counted if at >= changed_at for one in seen if one.port in alias.ports]
         snapshot = with_what_was_seen(self._snapshot, self._told)
-        report = judged(alias, snapshot, observations, self.wishes.asked)
+        looked_at = datetime.fromtimestamp(min((at for at, _ in counted), default=time.time()), UTC)
+        report = judged(alias, snapshot, observations, self.wishes.asked, looked_at)
         # Each verdict is some milliseconds of work: keys are heard between two.
         await anyio.lowlevel.checkpoint()
         if source is not None and time.time() - changed_at < PUSH_SECONDS:

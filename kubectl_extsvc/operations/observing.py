@@ -1,6 +1,7 @@
 """One look at the aliases from all sources."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
@@ -52,6 +53,7 @@ async def look(
     surroundings: bool = True,
 ) -> "Seen":
     """Ask everything once, from all sources at the same time."""
+    looked_at = datetime.now(UTC)
     questions = tuple(
         _question(alias, port, source, snapshot, wishes)
         for alias in aliases
@@ -92,7 +94,7 @@ async def look(
     for source in sidecars:
         requests = [outbound_request(q, replies.to(q)) for q in questions if q.source == source]
         proxies[source.key] = await complete(cluster, source, proxies[source.key], requests)
-    return await seen_in(cluster, wishes, surrounded, questions, replies, proxies)
+    return await seen_in(cluster, wishes, surrounded, questions, replies, proxies, looked_at)
 
 
 def _question(alias: Alias, port: AliasPort, source: Source, snapshot: Snapshot, wishes: ProbeWishes) -> Question:

@@ -1,7 +1,7 @@
 """Too young to be judged: a name that caches do not know yet, a rule that has not reached the proxies."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from kubectl_extsvc.mesh.hosts import covers, resolve_host
 from kubectl_extsvc.model.alias import Alias
@@ -13,15 +13,17 @@ SETTLING_SECONDS = 10.0
 """Age below which an object may not be everywhere yet."""
 
 
-def is_young(aliases: Sequence[Alias], snapshot: Snapshot | None = None) -> bool:
-    """Are the aliases, or objects about them, so young that a look a moment later may be another?"""
+def is_young(aliases: Sequence[Alias], looked_at: datetime, snapshot: Snapshot | None = None) -> bool:
+    """Were the aliases, or objects about them, so young that a look a moment later may be another?
+
+    looked_at is when the look began: on a busy machine it may take seconds, and what it saw first was of then.
+    """
     about_them = _objects_about(aliases, snapshot) if snapshot else ()
     born = [
         *(alias.created_at for alias in aliases),
         *(obj["metadata"].get("creationTimestamp", "") for obj in about_them),
     ]
-    now = datetime.now(UTC)
-    ages = [(now - datetime.fromisoformat(moment)).total_seconds() for moment in born if moment]
+    ages = [(looked_at - datetime.fromisoformat(moment)).total_seconds() for moment in born if moment]
     # A cluster whose clock is ahead of ours has objects of a negative age: they are not waited for.
     return any(0 <= age < SETTLING_SECONDS for age in ages)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import anyio
 
@@ -99,6 +100,7 @@ async def _look_until_settled(
             await anyio.sleep(PUSH_SECONDS)
         seen, seen_since = frozenset[tuple[str, Stage]](), begun
         while True:
+            looked_at = datetime.now(UTC)
             report = await observe(cluster, wishes.asked, snapshot, aliases, sources)
             take(report)
             now, found_now = time.monotonic(), _what_is_wrong(report)
@@ -107,7 +109,7 @@ async def _look_until_settled(
             # DNS answers are cached for 5 to 30 s, so what is wrong with a name may last longer than a push.
             of_names = any(stage in (Stage.NAME, Stage.DNS) for _, stage in found_now)
             lasting = now - seen_since >= PUSH_SECONDS and not of_names
-            young = is_young(aliases, snapshot) or (wishes.just_changed and now - begun < SETTLING_SECONDS)
+            young = is_young(aliases, looked_at, snapshot) or (wishes.just_changed and now - begun < SETTLING_SECONDS)
             if ("XS0303", Stage.ROUTE) in found_now and now - begun < SETTLING_SECONDS:
                 # An old object may have been changed a moment ago: only what lasts is no push on its way.
                 young = young or now - seen_since < PUSH_SECONDS

@@ -348,14 +348,17 @@ def test_an_interrupted_create_leaves_nothing(
     extsvc_process: Callable[..., "subprocess.Popen[str]"], kubectl: Run
 ) -> None:
     """SIGINT at many moments: either nothing is there afterwards, or create had already ended well."""
-    outcomes = set()
-    for delay in (0.25, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7):
+    outcomes: set[tuple[int, int]] = set()
+    for delay in (0.25, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 1.0, 1.4, 2.0, 2.8):
+        if delay > 0.7 and (130, 0) in outcomes:
+            break  # the later moments are for a machine that is busy
         process = extsvc_process("create", "--external-name", "httpbin.org")
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=30)
-        # On a slow machine it may hit Python itself before a line of ours is run; that is Python's to word.
-        assert "/kubectl_extsvc/" not in errors, errors
+        # On a slow machine it may hit Python itself, or the first line of __main__.py; that is Python's to word.
+        ours = [line for line in errors.splitlines() if "/kubectl_extsvc/" in line and "/__main__.py" not in line]
+        assert ours == [], errors
         assert process.returncode in (0, 130, -signal.SIGINT) or "KeyboardInterrupt" in errors, output + errors
         left = objects_of(kubectl, "my-httpbin")
         # What is said on stdout is true: all four, or nothing at all.

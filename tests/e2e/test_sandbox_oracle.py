@@ -126,9 +126,8 @@ def both(cluster: Cluster, foreign_namespaces: frozenset[str]) -> Iterator[Both]
     made = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": namespace})
     with a_sandbox() as other:
         assert other.sandbox is not None
-        # Hundreds of short kubectls: they are quicker when none collects its garbage.
-        real = runner({**cluster.env, "GOGC": "off"}, "kubectl", "-n", NAMESPACE)
-        sandbox = runner({**other.env, "GOGC": "off"}, "kubectl", "-n", NAMESPACE)
+        real = runner(cluster.env, "kubectl", "-n", NAMESPACE)
+        sandbox = runner(other.env, "kubectl", "-n", NAMESPACE)
         try:
             for kubectl in (real, sandbox):
                 kubectl("create", "-f", "-", stdin=made)

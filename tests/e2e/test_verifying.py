@@ -88,7 +88,6 @@ def test_no_probe_judges_by_objects_and_proxy(extsvc: Run, made: Callable[..., N
         *addresses_alias("pay", PAY, 80, 443),
         destination_rule("pay-tls", fqdn("pay"), {"mode": "SIMPLE", "sni": "api.pay.example"}),
     )
-    time.sleep(SETTLING_SECONDS)
     seen = verify(extsvc, "bin", "pay", "--no-probe")
     assert (seen.codes, seen.exit_code) == ({"bin": ["XS0202"], "pay": ["XS0404"]}, 1), seen.words
     outcomes = {

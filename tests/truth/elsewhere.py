@@ -41,7 +41,6 @@ ELSEWHERE = [
         "not told: verify connects to such a port and does not wait for the server's words",
         "tests/rules/test_rules_of_the_mesh.py::test_a_port_without_a_name_waits_only_where_the_server_speaks_first",
     ),
-    Elsewhere("plain HTTP is spoken to a TLS port outside of the mesh", "the testbed has Istio", FIRES, ("XS0509",)),
     Elsewhere(
         "something on the way ends the TLS handshake", "nothing is between the node and the outside", FIRES, ("XS0410",)
     ),

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 from clusters import MADE_BY_TESTS, Cluster, Run, mesh_text, present, set_policy, until, write_mesh_text
+from truth.no_istio import without_istio
 from truth.objects import Json
 from truth.pods import PODS
 from truth.world import HANGS, INFO, Around, Found, World
@@ -22,12 +23,16 @@ ALIASES_OF_A_CALL = 12
 """More at once would be a test of the machine: each alias is several transfers in each source."""
 SETTLING_SECONDS = 10.0
 """Of verify: it waits with a bad verdict until nothing is younger."""
+PUSH_SECONDS = 1.0
+"""Until istiod has told the proxies of all that was written: it waits for 0.1 s of silence, and a push takes 0.2 s."""
 CURING_SECONDS = 15.0
 """A push takes a moment, and DNS remembers for 5 s."""
 
 FIX = "kubectl extsvc fix"
+DELETE_RULE = ("delete", "destinationrule")
 
-CURABLE = "services,endpointslices,endpoints,destinationrules,virtualservices,serviceentries"
+CURABLE = "services,endpointslices,endpoints"
+CURABLE_OF_ISTIO = "destinationrules,virtualservices,serviceentries"
 """What a cure may change."""
 
 T = TypeVar("T")
@@ -148,6 +153,8 @@ class Teller:
         told = {world.id: Told() for world in worlds}
         with ExitStack() as stack, ThreadPoolExecutor(AT_ONCE) as pool:
             stack.callback(self._remove_all_but, present(self.cluster, self.kubectl))
+            if around is Around.NO_ISTIO:
+                stack.enter_context(without_istio(self.kubectl))
             if around.policy:
                 stack.callback(self._restore_mesh, mesh_text(self.kubectl))
                 set_policy(self.kubectl, around.policy)
@@ -157,10 +164,10 @@ class Teller:
             time.sleep(max(0.0, born + SETTLING_SECONDS - time.monotonic()))
             for id, aliases in self._verify(worlds, pool).items():
                 told[id].before = aliases
-            if self.istioctl:
+            if self.istioctl and around is not Around.NO_ISTIO:
                 for id, said in self._analyze(worlds).items():
                     told[id].istioctl = said
-            self._cure(worlds, told, pool)
+            self._cure(around, worlds, told, pool)
         return told
 
     def _make(self, around: Around, worlds: Sequence[World], pool: ThreadPoolExecutor) -> None:
@@ -176,7 +183,30 @@ class Teller:
             if f"IP({pod})" in text:
                 text = text.replace(f"IP({pod})", self._address_of(pod))
         self._create(json.loads(text))
-        list(pool.map(lambda argv: self.kubectl(*argv), [argv for world in worlds for argv in world.broken_by]))
+        breaking = [tuple(argv) for world in worlds for argv in world.broken_by]
+        lost = [argv[2] for argv in breaking if argv[:2] == DELETE_RULE]
+        list(pool.map(lambda argv: self.kubectl(*argv), [argv for argv in breaking if argv[:2] != DELETE_RULE]))
+        self._delete_rules(lost)
+
+    def _delete_rules(self, names: Sequence[str]) -> None:
+        """All in one moment in which no other rule changes.
+
+        Else istiod may push another rule's change from a look at all rules that misses these already, and has nothing
+        to compare with when their deletion comes: the proxies keep them (XS0303 says where that is written).
+        """
+        if not names:
+            return
+        rules = [f"/apis/networking.istio.io/v1/namespaces/default/destination-rule/{name}" for name in names]
+
+        def held() -> list[str]:
+            dump = ("pilot-agent", "request", "GET", "config_dump?resource=dynamic_active_clusters")
+            shown = self.kubectl("exec", "deploy/curl", "-c", "istio-proxy", "--", *dump).stdout
+            return [rule for rule in rules if f'"{rule}"' in shown]
+
+        until(20, "the sidecar has the rules that are to go", lambda: held() == rules)
+        time.sleep(PUSH_SECONDS)
+        self.kubectl(*DELETE_RULE, *names)
+        until(20, "the sidecar has lost the rules that are gone", lambda: held() == [])
 
     def _create(self, objects: Sequence[Json]) -> None:
         """As kubectl create does, all with our label, which nothing about an alias depends on."""
@@ -231,15 +261,18 @@ class Teller:
             said += json.loads(done.stdout or "[]")
         return {world.id: sorted({line for message in said for line in about(world, message)}) for world in worlds}
 
-    def _cure(self, worlds: Sequence[World], told: Mapping[str, Told], pool: ThreadPoolExecutor) -> None:
+    def _cure(
+        self, around: Around, worlds: Sequence[World], told: Mapping[str, Told], pool: ThreadPoolExecutor
+    ) -> None:
         sick = [world for world in worlds if world.cure and world.is_broken and told[world.id].found]
         for world in sick:
             first = next(finding for alias in told[world.id].before for finding in alias["findings"])
             told[world.id].cure = cure_of(world, first)
-        kept = self._generations()
+        kinds = CURABLE if around is Around.NO_ISTIO else f"{CURABLE},{CURABLE_OF_ISTIO}"
+        kept = self._states(kinds)
         for world, failed in zip(sick, pool.map(lambda world: self._sh(told[world.id].cure), sick), strict=True):
             told[world.id].cure_failed = failed
-        now = self._generations()
+        now = self._states(kinds)
         for world in worlds:
             if world not in sick:
                 told[world.id].touched = sorted(
@@ -267,10 +300,10 @@ class Teller:
         was_done = done.returncode == 0 or (done.returncode == 1 and FIX in command)
         return "" if was_done else f"{command}\n{done.stdout}{done.stderr}"
 
-    def _generations(self) -> dict[Ref, str]:
+    def _states(self, kinds: str) -> dict[Ref, str]:
         """Object → all of it that a cure may change."""
         row = "{.kind}|{.metadata.namespace}|{.metadata.name}|{.spec}{.endpoints}{.ports}{.subsets}{.metadata.labels}"
-        shown = self.kubectl("get", CURABLE, "-A", "-o", "jsonpath={range .items[*]}" + row + '{"\\n"}{end}').stdout
+        shown = self.kubectl("get", kinds, "-A", "-o", "jsonpath={range .items[*]}" + row + '{"\\n"}{end}').stdout
         rows = (line.split("|", 3) for line in shown.splitlines())
         return {(kind, namespace, name): rest for kind, namespace, name, rest in rows}
 

@@ -1,31 +1,44 @@
 """The verdict is the same each time, whatever goes on beside it."""
 
 import json
+import re
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from clusters import Run
-from truth.objects import HTTPBIN, REFUSES, addresses_alias, endpoint_slice, port, service
-from truth.telling import found_in
+from clusters import Run, making
+from truth.objects import HTTPBIN, REFUSES, addresses_alias, endpoint_slice, fqdn, port, service
+from truth.telling import SETTLING_SECONDS, found_in
 from truth.world import ERROR, Found, slice_of
 
 RUNS, AT_ONCE = 20, 4
 WELL, HALF = "stable-well", "stable-half"
 FOUND: tuple[Found, ...] = (("XS0204", ERROR, slice_of(HALF)),)
 
-pytestmark = [pytest.mark.testbed, pytest.mark.usefixtures("nothing_left")]
+pytestmark = [pytest.mark.testbed, pytest.mark.usefixtures("well_and_half", "nothing_left")]
 
 
-@pytest.fixture
-def well_and_half(kubectl: Run, made: Callable[..., None]) -> None:
-    """One alias that is well, and one of whose two addresses one is dead; both old enough to be judged at once."""
-    made(
-        *addresses_alias(WELL, HTTPBIN, 80, 80),
-        service(HALF, port(80, "http")),
-        endpoint_slice(HALF, [HTTPBIN, REFUSES], port(80, "http")),
-    )
+@pytest.fixture(scope="module")
+def well_and_half(kubectl: Run, foreign_namespaces: frozenset[str]) -> Iterator[None]:
+    """One alias that is well, and one of whose two addresses one is dead; both old enough to be judged at once.
+
+    Made once: CoreDNS goes on answering a name for 5 s with the address of a former Service.
+    """
+    with making(kubectl) as make:
+        make(
+            *addresses_alias(WELL, HTTPBIN, 80, 80),
+            service(HALF, port(80, "http")),
+            endpoint_slice(HALF, [HTTPBIN, REFUSES], port(80, "http")),
+        )
+        time.sleep(SETTLING_SECONDS)
+        for name in (WELL, HALF):
+            address = kubectl("get", "service", name, "-o", "jsonpath={.spec.clusterIP}").stdout
+            for namespace in ("default", "without-istio"):
+                look = ("exec", "-n", namespace, "deploy/curl", "-c", "curl", "--", "getent", "ahostsv4", fqdn(name))
+                assert set(re.findall(r"^[\d.]+", kubectl(*look).stdout, re.MULTILINE)) == {address}
+        yield
 
 
 def verdicts(extsvc: Run, beside: Callable[[], object]) -> Counter[tuple[int, tuple[Found, ...]]]:
@@ -51,17 +64,14 @@ def restart(kubectl: Run, deployment: str, namespace: str) -> Callable[[], None]
     return do
 
 
-@pytest.mark.usefixtures("well_and_half")
 def test_one_dead_address_of_two_is_the_same_verdict_each_time(extsvc: Run) -> None:
     assert verdicts(extsvc, lambda: None) == {(1, FOUND): RUNS}
 
 
-@pytest.mark.usefixtures("well_and_half")
 def test_the_verdict_stands_while_istiod_restarts(extsvc: Run, kubectl: Run) -> None:
     assert verdicts(extsvc, restart(kubectl, "istiod", "istio-system")) == {(1, FOUND): RUNS}
 
 
-@pytest.mark.usefixtures("well_and_half")
 def test_a_pod_that_goes_may_leave_a_verdict_open_and_never_makes_a_false_one(extsvc: Run, kubectl: Run) -> None:
     seen = verdicts(extsvc, restart(kubectl, "curl", "default"))
     assert {found for _, found in seen} <= {FOUND, ()}

@@ -24,6 +24,7 @@ class Around(Enum):
     REGISTRY_ONLY = "under outboundTrafficPolicy REGISTRY_ONLY"
     ROOT_WILDCARD = "under a wildcard rule of the root namespace"
     DYNAMIC_DNS = "under outboundTrafficPolicy ALLOW_ANY_DYNAMIC_DNS"
+    NO_ISTIO = "on a cluster without any Istio"
     NO_HTTP_PORT = "in a mesh in which no Service has an HTTP port 80"
 
     @property

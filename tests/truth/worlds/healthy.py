@@ -185,6 +185,11 @@ WORLDS = [
     World("root-name", "a wildcard of the root namespace, and a name", objects=[external_name("root-name", "httpbin.org", port(80, "http"))], around=Around.ROOT_WILDCARD, sandbox=True),
     World("dynamic", "ALLOW_ANY_DYNAMIC_DNS, and a name", objects=[external_name("dynamic", "httpbin.org", port(80, "http"))], around=Around.DYNAMIC_DNS),
     World("dynamic-tls", "the same for clients that speak TLS", objects=[external_name("dynamic-tls", "en.wikipedia.org", port(443, "https"))], around=Around.DYNAMIC_DNS),
+    # --- no mesh at all ---
+    World("no-istio-name", "no Istio, and a name", objects=[external_name("no-istio-name", "httpbin.org", port(80, "http"))], around=Around.NO_ISTIO, flags=(PLAIN,)),
+    World("no-istio-addresses", "no Istio, and addresses", objects=[*addresses_alias("no-istio-addresses", HTTPBIN, 80, 80)], around=Around.NO_ISTIO, flags=(PLAIN,)),
+    World("no-istio-ours-name", "no Istio, and ours, of a name", create=("no-istio-ours-name", "--external-name", "httpbin.org"), around=Around.NO_ISTIO, flags=(PLAIN,)),
+    World("no-istio-ours", "no Istio, and ours, of addresses, for clients that speak TLS", create=wikipedia("no-istio-ours"), around=Around.NO_ISTIO, flags=(PLAIN,)),
 ]  # fmt: skip
 
 NO_ALIASES = [

@@ -16,7 +16,8 @@ from truth.objects import (
     to,
     virtual_service,
 )
-from truth.world import ERROR, HANGS, WARNING, World, alias, virtual
+from truth.pods import PLAIN
+from truth.world import ERROR, HANGS, WARNING, Around, World, alias, virtual
 from truth.worlds.endpoints import httpbin
 
 WORLDS = [
@@ -101,6 +102,14 @@ WORLDS = [
             *addresses_alias("grpc", HTTP1, 80, 443, "grpc"),
             destination_rule("grpc", fqdn("grpc"), simple("h1.example")),
         ],
+    ),
+    World(
+        "no-istio-http-443",
+        "a port 443 is named http, on a cluster without any Istio",
+        (("XS0509", ERROR, alias("no-istio-http-443")),),
+        addresses_alias("no-istio-http-443", HTTPBIN, 443, 443),
+        around=Around.NO_ISTIO,
+        flags=(PLAIN,),
     ),
     World(
         "lean",
