@@ -7,16 +7,16 @@ until a push to the proxies must be over.
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import anyio
 from anyio.abc import TaskGroup
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.cluster.watch import Changed, Interrupted, Listed, WatchEvent
-from kubectl_extsvc.errors import ApiError, ClusterError, ExtsvcError, cause_of
+from kubectl_extsvc.errors import ApiError, ExtsvcError, Refused, TimedOut, cause_of
 from kubectl_extsvc.mesh.aliases import aliases_in
 from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.finding import Severity
@@ -39,25 +39,36 @@ from kubectl_extsvc.model.snapshot import Mesh, Snapshot
 from kubectl_extsvc.model.source import Source
 from kubectl_extsvc.operations.asking import EXECS_AT_ONCE, ProbeWishes
 from kubectl_extsvc.operations.judging import judged
+from kubectl_extsvc.operations.noticing import Change, Noticed, about, may_matter
 from kubectl_extsvc.operations.observing import look
 from kubectl_extsvc.operations.reading import read_snapshot, read_surroundings, with_labels
-from kubectl_extsvc.operations.settling import aliases_of
+from kubectl_extsvc.operations.settling import is_young
 from kubectl_extsvc.operations.sourcing import Sources, SourceWishes, find_sources, probe_pods
-from kubectl_extsvc.operations.ticks import may_matter, next_aliases, with_what_was_seen
+from kubectl_extsvc.operations.ticks import HOLD_SECONDS, Turn, can_be_told, told, with_what_was_told
 from kubectl_extsvc.operations.verifying import PUSH_SECONDS
+from kubectl_extsvc.plans.probe_pods import LIFETIME_SECONDS
 
 INTERVAL = 10.0
 """Seconds between two looks from one source."""
 SHORTEST_INTERVAL = 1.0
 DEBOUNCE_SECONDS = 0.3
 """Changes come in crowds: an alias is several objects."""
+SHARE_OF_READING = 0.25
+"""Of the time, at most, however much changes in the cluster."""
 LOOK_AGAIN_SECONDS = 0.5
 READ_AGAIN_SECONDS = 60.0
 """All objects and sources are read anew after that, whatever the watches say."""
+UNWATCHED_AGAIN_SECONDS = 15.0
+"""The same where something may not be watched, or there is no source."""
+LONGEST_READ = 45.0
 SOURCES_AGAIN_SECONDS = 5.0
 """Least time between two searches for sources, where one is gone."""
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
 """Seconds until a cluster that does not answer is asked again; doubled each time."""
+WATCH_AGAIN_SECONDS = 5.0
+"""After a watch could not even begin."""
+SLOW_SECONDS = 3.0
+"""A look that takes that much longer than one call may is slow: nothing waits for it any more."""
 LONGEST_LOOK = 90.0
 """Seconds until a look that hangs is given up."""
 PROBE_PODS_SECONDS = 60.0
@@ -82,32 +93,42 @@ class Live:
     ) -> None:
         self.wishes = wishes
         self._cluster, self._tell, self._say = cluster, tell, say
+        self._group: TaskGroup | None = None
+        # What there is.
         self._snapshot = Snapshot()
         self._mesh: Mesh | None = None
         self._aliases: dict[ObjectRef, Alias] = {}
         self._sources = Sources(())
+        self._sources_at = -math.inf
         self._temporary: dict[str, Sources] = {}
         """Probe pods that were made, by namespace."""
+        self._noticed = Noticed()
+        self._scope: tuple[bool, bool] | None = None
+        """Of the last read: of which namespaces aliases were wanted, and objects were had. None: there was none."""
+        self._lost = False
+        # What was seen of it. Times are of time.monotonic().
         self._seen: dict[tuple[ObjectRef, str], tuple[float, tuple[Observation, ...]]] = {}
         """(alias, source key) → when it was asked, and what it saw."""
         self._told: dict[Source, Snapshot] = {}
-        self._changed_at: dict[ObjectRef, float] = {}
-        """When an object of the alias was last seen to change: older answers count no more."""
+        self._silent: set[str] = set()
+        """Keys of sources whose last look got no answer at all."""
         self._failing: set[ObjectRef] = set()
-        self._wanted: dict[str, set[ObjectRef]] = {}
-        """Source key → aliases that somebody waits for."""
-        self._wanted_at: dict[str, float] = {}
-        """Source key → when those are asked about."""
-        self._next_at: dict[str, float] = {}
-        """Source key → when it is asked in its turn."""
-        self._asked_now: set[str] = set()
+        self._unsettled: dict[ObjectRef, float] = {}
+        """When an object of the alias was seen to change, if there was no verdict since."""
+        self._void_before: dict[ObjectRef, float] = {}
+        """Looks that began before that saw the alias as it was."""
+        self._unread: set[ObjectRef] = set()
+        """Aliases of which objects have changed since they were read."""
+        # Whom to ask next.
+        self._turns: dict[str, Turn] = {}
+        self._asking: dict[str, float] = {}
+        """Key of each source that is being asked → since when."""
         self._visible: tuple[ObjectRef, ...] = ()
-        self._stale = anyio.Event()
         self._due = anyio.Event()
-        self._sources_at = -math.inf
-        self._lost = False
-        self._group: TaskGroup | None = None
-        self._watched: set[tuple[str, str | None]] = set()
+        self._stale = anyio.Event()
+        self._watches: dict[tuple[str, str | None], anyio.CancelScope] = {}
+        self._unwatched: set[str] = set()
+        """Kinds that may not be watched."""
 
     # --- what a person wants -------------------------------------------------------------------------------------
 
@@ -117,25 +138,23 @@ class Live:
 
     def probe_now(self, aliases: Iterable[ObjectRef] = ()) -> None:
         """Ask all sources at once about these aliases; none: about the next ones."""
-        wanted = set(aliases)
+        now, wanted = time.monotonic(), tuple(aliases)
         for source in self._all_sources():
+            turn = self._turn(source)
             if wanted:
-                self._want(source, wanted)
+                turn.want(wanted, now)
             else:
-                self._next_at[source.key] = 0.0
+                turn.next_at = now
         self._due.set()
-
-    def _want(self, source: Source, aliases: Iterable[ObjectRef], after: float = 0.0) -> None:
-        """Ask a source about these, without waiting for its turn but that many seconds."""
-        self._wanted.setdefault(source.key, set()).update(aliases)
-        self._wanted_at[source.key] = time.monotonic() + after
-        self._due.set()
+        if self._lost:
+            self.read_now()
 
     def every(self, seconds: float) -> None:
         """Change the interval, from the next look on."""
         self.wishes = replace(self.wishes, interval=max(seconds, SHORTEST_INTERVAL))
         latest = time.monotonic() + self.wishes.interval
-        self._next_at = {key: min(at, latest) for key, at in self._next_at.items()}
+        for turn in self._turns.values():
+            turn.next_at = min(turn.next_at, latest)
         self._due.set()
 
     def follow(self, *, all_namespaces: bool) -> None:
@@ -160,7 +179,7 @@ class Live:
         """Read all objects anew; also where the cluster was lost, instead of waiting for the next try."""
         self._stale.set()
 
-    # --- the task ------------------------------------------------------------------------------------------------
+    # --- what there is -------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Follow until cancelled. Trouble with the cluster is told as Lost and survived."""
@@ -173,27 +192,34 @@ class Live:
         delay = FIRST_DELAY
         while True:
             self._stale = anyio.Event()
+            begun = time.monotonic()
             try:
-                await self._read()
+                with anyio.move_on_after(LONGEST_READ) as limit:
+                    await self._read()
+                if limit.cancelled_caught:
+                    raise TimedOut(f"the cluster did not answer within {LONGEST_READ:g} s")
             except* ExtsvcError as errors:
-                self._lose(str(cause_of(errors)), delay)
+                self._lost = True
+                now = time.time()
+                self._tell(Lost(now, one_line(str(cause_of(errors))), now + delay))
                 with anyio.move_on_after(delay):
                     await self._stale.wait()
+                    await anyio.sleep(DEBOUNCE_SECONDS)
                 delay = min(2 * delay, LONGEST_DELAY)
             else:
                 delay = FIRST_DELAY
-                with anyio.move_on_after(READ_AGAIN_SECONDS):
+                spent = time.monotonic() - begun
+                with anyio.move_on_after(self._read_again_seconds()):
                     await self._stale.wait()
-                    await anyio.sleep(DEBOUNCE_SECONDS)
+                    await anyio.sleep(max(DEBOUNCE_SECONDS, spent / SHARE_OF_READING - spent))
 
-    def _lose(self, reason: str, delay: float) -> None:
-        self._lost = True
-        now = time.time()
-        self._tell(Lost(now, one_line(reason), now + delay))
+    def _read_again_seconds(self) -> float:
+        everything = not self._unwatched and bool(self._all_sources())
+        return READ_AGAIN_SECONDS if everything else UNWATCHED_AGAIN_SECONDS
 
     async def _read(self) -> None:
-        """All objects and sources; and what was not judged before, or not by these objects, is due."""
-        wishes, cluster = self.wishes, self._cluster
+        """All objects and sources; what has changed is due to be asked about."""
+        wishes, cluster, begun = self.wishes, self._cluster, time.monotonic()
         namespace = None if wishes.all_namespaces else cluster.namespace
         snapshot = await read_snapshot(cluster, namespace, mesh=self._mesh, everywhere=True)
         self._mesh = snapshot.mesh
@@ -201,61 +227,108 @@ class Live:
         if wishes.names:
             found = tuple(alias for alias in found if alias.name in wishes.names)
         found = await with_labels(cluster, found, namespace, wishes.selector)
-        namespaces = tuple(dict.fromkeys(alias.namespace for alias in found)) or (cluster.namespace,)
-        await self._find_sources(namespaces, snapshot.mesh)
+        await self._find_sources(found, snapshot.mesh)
         sources = self._all_sources()
         snapshot = await read_surroundings(cluster, snapshot, found, sources)
-        before = self._aliases
-        self._aliases = {alias.service: alias for alias in found}
-        self._snapshot = snapshot
+
+        self._note_read(snapshot, found, (wishes.all_namespaces, snapshot.all_namespaces), begun)
+        self._prune()
         if self._lost:
             self._lost = False
             self._tell(Back(time.time()))
-        self._tell(Known(time.time(), found, sources, snapshot, self._notes(sources)))
+            for scope in self._watches.values():
+                scope.cancel()  # each begins anew at once, instead of after its own delay
+        self._tell(Known(time.time(), found, sources, snapshot, self._notes()))
         self._watch(namespace, snapshot.mesh)
-        changed = {ref for ref, alias in self._aliases.items() if before.get(ref) != alias} | set(self._changed_at)
-        for source in sources:
-            if source.key in self._next_at and changed:
-                self._want(source, changed)
         self._due.set()
-        for ref in () if sources else self._aliases:
+        for ref in () if sources else tuple(self._aliases):
             await self._judge(ref, None)
 
-    async def _find_sources(self, namespaces: Sequence[str], mesh: Mesh) -> None:
-        """The sources anew, if that is due."""
-        now = time.monotonic()
-        if now - self._sources_at >= READ_AGAIN_SECONDS or not self._sources.sources:
-            self._sources_at = now
-            self._sources = await find_sources(self._cluster, self.wishes.sources, namespaces, mesh=mesh.installed)
-            there = {source.key for source in self._all_sources()}
-            self._next_at = {key: at for key, at in self._next_at.items() if key in there}
-            self._seen = {key: seen for key, seen in self._seen.items() if key[1] in there}
-            self._told = {source: told for source, told in self._told.items() if source.key in there}
+    def _note_read(self, snapshot: Snapshot, found: Sequence[Alias], scope: tuple[bool, bool], begun: float) -> None:
+        """Take over what was read, and ask about what is new in it."""
+        same_scope, now, before = self._scope == scope, time.monotonic(), self._aliases
+        if not same_scope:
+            self._noticed.forget()
+        for change in self._noticed.read(snapshot, begun):
+            if same_scope:
+                self._note(change, begun)
+        self._scope = scope
+        self._aliases = {alias.service: alias for alias in found}
+        self._snapshot = snapshot
+        for ref, alias in self._aliases.items():
+            if ref not in before and (same_scope or is_young((alias,), snapshot)):
+                self._unsettled[ref] = now
+        new = {ref for ref in self._aliases if ref not in before}
+        changed = {ref for ref in self._unread if self._unsettled.get(ref, begun) <= begun}
+        self._unread -= changed
+        for ref in new | changed:
+            # Only looks that begin now know the objects as they are.
+            self._void_before[ref] = now
+        for source in self._all_sources():
+            self._turn(source).want(new | changed, now)
+
+    def _prune(self) -> None:
+        """Forget what was about aliases and sources that are gone."""
+        there = {source.key for source in self._all_sources()}
+        self._turns = {key: turn for key, turn in self._turns.items() if key in there}
+        self._told = {source: seen for source, seen in self._told.items() if source.key in there}
+        self._silent &= there
+        self._seen = {key: seen for key, seen in self._seen.items() if key[0] in self._aliases and key[1] in there}
+        self._failing &= self._aliases.keys()
+        self._unsettled = {ref: at for ref, at in self._unsettled.items() if ref in self._aliases}
+        self._void_before = {ref: at for ref, at in self._void_before.items() if ref in self._aliases}
+        self._unread &= self._aliases.keys()
+
+    async def _find_sources(self, aliases: Sequence[Alias], mesh: Mesh) -> None:
+        """The sources anew, if that is due. What keeps them from being found is a note; aliases are there all the same.
+
+        Raises ClusterError if the cluster is in trouble.
+        """
+        wishes, now = self.wishes.sources, time.monotonic()
+        namespaces = tuple(dict.fromkeys(alias.namespace for alias in aliases)) or (self._cluster.namespace,)
+        if wishes.probe_pods:
+            self._sources = Sources(())
+            if self._scope is None:
+                self.make_probe_pods(namespaces[0])
+            return
+        if now - self._sources_at < READ_AGAIN_SECONDS and self._sources.sources:
+            return
+        self._sources_at = now
+        try:
+            self._sources = await find_sources(self._cluster, wishes, namespaces, mesh=mesh.installed)
+        except* (ApiError, Refused) as errors:
+            error = cause_of(errors)
+            if isinstance(error, ApiError) and error.code not in (400, 403, 404):
+                raise
+            self._sources = Sources((), (one_line(f"no source: {error}"),))
 
     def _all_sources(self) -> tuple[Source, ...]:
         more = (source for made in self._temporary.values() for source in made.sources)
         return tuple({source.key: source for source in (*self._sources.sources, *more)}.values())
 
-    def _notes(self, sources: Sequence[Source]) -> tuple[str, ...]:
-        notes = self._sources.notes if not self._temporary else ()
-        return (*notes, *(note for made in self._temporary.values() for note in made.notes)) if sources else notes
+    def _notes(self) -> tuple[str, ...]:
+        """With probe pods there is nothing missing that more of them would bring."""
+        made = tuple(made for made in self._temporary.values() if made.sources)
+        return tuple(note for each in made or (self._sources,) for note in each.notes)
 
     async def _hold_probe_pods(self, namespace: str) -> None:
         mesh = self._mesh is not None and self._mesh.installed
         image = self.wishes.sources.image
         try:
-            async with probe_pods(
-                self._cluster, namespace, image=image, mesh=mesh, timeout=PROBE_PODS_SECONDS, say=self._say
-            ) as made:
-                self._temporary[namespace] = made
-                self.read_now()
-                await anyio.sleep_forever()
+            while True:  # the pods end by themselves after a while
+                async with probe_pods(
+                    self._cluster, namespace, image=image, mesh=mesh, timeout=PROBE_PODS_SECONDS, say=self._say
+                ) as made:
+                    self._temporary[namespace] = made
+                    self.read_now()
+                    await anyio.sleep(LIFETIME_SECONDS - PROBE_PODS_SECONDS)
         except* ExtsvcError as errors:
             self._say(str(cause_of(errors)))
         finally:
             self._temporary.pop(namespace, None)
+            self.read_now()
 
-    # --- watches -------------------------------------------------------------------------------------------------
+    # --- what changes --------------------------------------------------------------------------------------------
 
     def _watch(self, namespace: str | None, mesh: Mesh) -> None:
         """A watch for each kind, once; a kind that may not be watched is read again after a while."""
@@ -264,138 +337,182 @@ class Live:
         wanted: list[tuple[Resource, str | None]] = [(SERVICES, namespace), (ENDPOINT_SLICES, namespace)]
         wanted += [(resource.at_version(mesh.api_version), None) for resource in istio]
         for resource, where in wanted:
-            if (resource.plural, where) not in self._watched and (resource.plural, None) not in self._watched:
-                self._watched.add((resource.plural, where))
+            if (resource.plural, where) not in self._watches and (resource.plural, None) not in self._watches:
+                self._watches[resource.plural, where] = anyio.CancelScope()
                 self._group.start_soon(self._keep_watching, resource, where)
 
     async def _keep_watching(self, resource: Resource, namespace: str | None) -> None:
-        listed = False
+        key, where = (resource.plural, namespace), namespace
 
         def on_event(event: WatchEvent) -> None:
-            nonlocal listed
+            now = time.monotonic()
             match event:
-                case Listed() if listed:
-                    self._stale.set()
-                case Listed():
-                    listed = True
+                case Listed(items=items):
+                    # What has changed between the read and the watch, or while the watch was broken.
+                    changes = self._noticed.hear_all(resource.kind, where, items, now)
                 case Changed(type=type_, object=obj):
-                    self._note(_with_kind(obj, resource), type_)
-                case Interrupted(reason=reason):
-                    self._lose(reason, FIRST_DELAY)
+                    change = self._noticed.hear(type_, _with_kind(obj, resource), now)
+                    changes = [change] if change is not None else []
+                case Interrupted():
+                    self._stale.set()  # whether the cluster is lost, the next read will tell
+                    changes = []
+            for change in changes:
+                if self._note(change, now):
                     self._stale.set()
 
         while True:
             try:
-                await self._cluster.watch(resource, namespace, on_event)
+                with anyio.CancelScope() as self._watches[key]:
+                    await self._cluster.watch(resource, where, on_event)
             except ApiError as error:
-                if error.code == 403 and namespace is None and not self.wishes.all_namespaces:
-                    namespace = self._cluster.namespace
+                if error.code == 403 and where is None and not self.wishes.all_namespaces:
+                    where = self._cluster.namespace
+                    self._unwatched.add(resource.plural)
                     continue
-                if error.code < 500 and error.code != 429:
+                if error.code in (403, 404, 405):
+                    self._unwatched.add(resource.plural)
                     return
-            except ClusterError:
-                pass
-            await anyio.sleep(LONGEST_DELAY)
+                await anyio.sleep(WATCH_AGAIN_SECONDS)
+            except ExtsvcError:
+                await anyio.sleep(WATCH_AGAIN_SECONDS)
 
-    def _note(self, obj: Json, type_: str) -> None:
-        if not may_matter(obj, self._aliases.keys()):
-            return
-        about = aliases_of(obj, tuple(self._aliases.values()), self._snapshot)
-        for ref in about:
-            self._changed_at[ref] = time.time()
-        ref = ObjectRef.of(obj)
-        match type_:
-            case "ADDED" | "MODIFIED" | "DELETED":
-                self._tell(ObjectChanged(time.time(), type_, ref, frozenset(about)))
-        self._stale.set()
+    def _note(self, change: Change, now: float) -> bool:
+        """Tell of a change if it may matter, and give whether it may."""
+        if not may_matter(change, self._aliases.keys()):
+            return False
+        refs = about(change, self._aliases, self._snapshot)
+        for ref in refs:
+            self._unsettled[ref] = self._void_before[ref] = now
+        self._unread |= refs
+        self._tell(ObjectChanged(time.time(), change.type, change.ref, refs))
+        return True
 
     # --- looks ---------------------------------------------------------------------------------------------------
 
+    def _turn(self, source: Source) -> Turn:
+        return self._turns.setdefault(source.key, Turn())
+
+    def _is_slow(self, key: str, now: float) -> bool:
+        begun = self._asking.get(key)
+        return begun is not None and now - begun > self.wishes.asked.timeout + SLOW_SECONDS
+
     async def _keep_asking(self) -> None:
-        limit = anyio.CapacityLimiter(EXECS_AT_ONCE)
         async with anyio.create_task_group() as group:
             while True:
                 self._due = anyio.Event()
                 now = time.monotonic()
-                waiting = [source for source in self._all_sources() if source.key not in self._asked_now]
-                for source in waiting:
-                    if self._aliases and self._due_at(source) <= now:
-                        self._asked_now.add(source.key)
-                        group.start_soon(self._ask, source, limit)
-                times = [self._due_at(source) for source in waiting if source.key not in self._asked_now]
-                with anyio.move_on_after(max(min(times) - now, 0.0) if times and self._aliases else None):
+                for ref in [ref for ref, at in self._unsettled.items() if now - at >= HOLD_SECONDS + PUSH_SECONDS]:
+                    # All sources hang, so objects alone have to do.
+                    await self._judge(ref, None)
+                for source in self._to_be_asked(now):
+                    self._asking[source.key] = now
+                    group.start_soon(self._ask, source)
+                with anyio.move_on_after(max(self._next_event_at() - time.monotonic(), 0.0)):
                     await self._due.wait()
 
-    def _due_at(self, source: Source) -> float:
-        return min(self._next_at.get(source.key, 0.0), self._wanted_at.get(source.key, math.inf))
+    def _to_be_asked(self, now: float) -> list[Source]:
+        """Sources whose turn has come, as many as may be asked at once. Slow ones do not count: there may be many."""
+        if self._lost or not self._aliases:
+            return []
+        free = EXECS_AT_ONCE - sum(not self._is_slow(key, now) for key in self._asking)
+        waiting = [source for source in self._all_sources() if source.key not in self._asking]
+        due = [source for source in waiting if self._turn(source).due_at <= now]
+        return sorted(due, key=lambda source: self._turn(source).due_at)[: max(free, 0)]
 
-    async def _ask(self, source: Source, limit: anyio.CapacityLimiter) -> None:
-        begun, aliases = time.time(), self._next_aliases(source)
-        if not aliases:  # those that were waited for are gone
-            self._asked_now.discard(source.key)
-            return
-        refs = frozenset(alias.service for alias in aliases)
-        self._tell(Asking(begun, source, refs))
+    def _next_event_at(self) -> float:
+        """When there may be something to do even if nothing happens; infinite: never."""
+        if self._lost or not self._aliases:
+            return math.inf
+        now = time.monotonic()
+        settled = [at + HOLD_SECONDS + PUSH_SECONDS for at in self._unsettled.values()]
+        slow = [
+            begun + self.wishes.asked.timeout + SLOW_SECONDS + 0.1
+            for key, begun in self._asking.items()
+            if not self._is_slow(key, now)
+        ]
+        if len(slow) >= EXECS_AT_ONCE:
+            return min((*settled, *slow))
+        turns = [self._turn(s).due_at for s in self._all_sources() if s.key not in self._asking]
+        return min((*settled, *turns), default=math.inf)
+
+    async def _ask(self, source: Source) -> None:
+        now, begun = time.monotonic(), time.time()
+        refs = self._turn(source).take(
+            now, self.wishes.interval, tuple(self._aliases), visible=self._visible, failing=self._failing
+        )
         trouble = f"no answer within {LONGEST_LOOK:g} s"
         try:
-            async with limit:
+            if refs:
+                self._tell(Asking(begun, source, frozenset(refs)))
                 with anyio.move_on_after(LONGEST_LOOK):
-                    trouble = await self._look(source, aliases, begun)
+                    trouble = await self._look(source, tuple(self._aliases[ref] for ref in refs), now)
         except* ExtsvcError as errors:
             trouble = str(cause_of(errors))
         finally:
-            self._asked_now.discard(source.key)
-        self._tell(Asked(time.time(), source, refs, time.time() - begun, one_line(trouble)))
-        self._due.set()
-
-    def _next_aliases(self, source: Source) -> tuple[Alias, ...]:
-        """Of a source in its turn, as many as go; else those that somebody waits for."""
-        now, wanted = time.monotonic(), self._wanted.pop(source.key, set[ObjectRef]())
-        self._wanted_at.pop(source.key, None)
-        if self._next_at.get(source.key, 0.0) > now:
-            return tuple(self._aliases[ref] for ref in self._aliases if ref in wanted)
-        self._next_at[source.key] = now + self.wishes.interval
-        asked_at = {ref: at for (ref, key), (at, _) in self._seen.items() if key == source.key}
-        refs = next_aliases(
-            tuple(self._aliases), wanted=wanted, visible=self._visible, failing=self._failing, asked_at=asked_at
-        )
-        return tuple(self._aliases[ref] for ref in refs)
+            self._asking.pop(source.key, None)
+            self._due.set()
+        if refs:
+            self._tell(Asked(time.time(), source, frozenset(refs), time.time() - begun, one_line(trouble)))
 
     async def _look(self, source: Source, aliases: Sequence[Alias], begun: float) -> str:
         """Ask a source, and judge each alias by what is known then; gives what kept the source from answering."""
         seen = await look(self._cluster, self.wishes.asked, self._snapshot, aliases, (source,), surroundings=False)
-        self._told[source] = seen.snapshot
-        for alias in aliases:
-            self._seen[alias.service, source.key] = (begun, seen.observations.get(alias.service, ()))
-        for alias in aliases:
-            if self._aliases.get(alias.service) == alias:
-                await self._judge(alias.service, source)
-        silent = [one.unanswered for observations in seen.observations.values() for one in observations]
-        if not silent or silent[0] is None or not all(silent):
+        if source not in self._all_sources():
             return ""
-        if not silent[0].unlock and time.monotonic() - self._sources_at > SOURCES_AGAIN_SECONDS:
-            # No right or tool is missing: the pod may be gone, and another one there.
+        trouble, unlock = _why_silent(seen.observations) if self.wishes.asked.probe else ("", "")
+        if trouble and not unlock and self._is_first_silence(source):
+            return trouble
+        if not trouble:
+            self._silent.discard(source.key)
+        self._told[source] = told(self._told.get(source), seen.snapshot, {alias.host for alias in aliases})
+        there = [alias for alias in aliases if self._aliases.get(alias.service) == alias]
+        for alias in there:
+            self._seen[alias.service, source.key] = (begun, seen.observations.get(alias.service, ()))
+        for alias in there:
+            if alias.service in self._aliases:
+                await self._judge(alias.service, source)
+        return trouble
+
+    def _is_first_silence(self, source: Source) -> bool:
+        """A source said nothing: the pod may be gone and another one there, or the cluster be lost. Then what was seen
+        before stays, until it is silent once more."""
+        now = time.monotonic()
+        if now - self._sources_at > SOURCES_AGAIN_SECONDS:
             self._sources_at = -math.inf
             self._stale.set()
-        return silent[0].reason
+        if self._lost or source.key not in self._silent:
+            self._silent.add(source.key)
+            self._turn(source).next_at = min(self._turn(source).next_at, now + 2 * LOOK_AGAIN_SECONDS)
+            return True
+        return False
+
+    # --- verdicts ------------------------------------------------------------------------------------------------
 
     async def _judge(self, ref: ObjectRef, source: Source | None) -> None:
-        """Tell the verdict on an alias, unless it is bad and its objects changed a moment ago: then look again."""
-        alias, changed_at = self._aliases[ref], self._changed_at.get(ref, 0.0)
-        order = [each.key for each in self._all_sources()]
-        counted = [self._seen[ref, key] for key in order if (ref, key) in self._seen]
-        observations = [one for at, seen in counted if at >= changed_at for one in seen if one.port in alias.ports]
-        snapshot = with_what_was_seen(self._snapshot, self._told)
-        looked_at = datetime.fromtimestamp(min((at for at, _ in counted), default=time.time()), UTC)
-        report = judged(alias, snapshot, observations, self.wishes.asked, looked_at)
+        """Tell the verdict on an alias, or look again if it cannot be told yet."""
         # Each verdict is some milliseconds of work: keys are heard between two.
         await anyio.lowlevel.checkpoint()
-        if source is not None and time.time() - changed_at < PUSH_SECONDS:
-            self._want(source, (ref,), LOOK_AGAIN_SECONDS)
-            if _is_bad(report):
+        alias = self._aliases.get(ref)
+        if alias is None:
+            self._unsettled.pop(ref, None)
+            return
+        now, void_before = time.monotonic(), self._void_before.get(ref, -math.inf)
+        order = [each.key for each in self._all_sources()]
+        counted = {key: self._seen[ref, key] for key in order if (ref, key) in self._seen}
+        counted = {key: (at, seen) for key, (at, seen) in counted.items() if at >= void_before}
+        observations = [one for _, seen in counted.values() for one in seen if one.port in alias.ports]
+        snapshot = with_what_was_told(self._snapshot, self._told)
+        age = timedelta(seconds=now - min((at for at, _ in counted.values()), default=now))
+        report = judged(alias, snapshot, observations, self.wishes.asked, datetime.now(UTC) - age)
+        if ref in self._unsettled:
+            since = now - self._unsettled[ref]
+            complete = all(key in counted or self._is_slow(key, now) for key in order)
+            if source is not None and since < PUSH_SECONDS:
+                self._turn(source).want((ref,), now + LOOK_AGAIN_SECONDS)
+            if not can_be_told(bad=_is_bad(report), complete=complete, since_change=since):
                 return
-        else:
-            self._changed_at.pop(ref, None)
+            if since >= PUSH_SECONDS:
+                del self._unsettled[ref]
         (self._failing.add if _is_bad(report) else self._failing.discard)(ref)
         self._tell(Judged(time.time(), report, source))
 
@@ -404,6 +521,13 @@ def _is_bad(report: AliasReport) -> bool:
     return any(finding.severity is not Severity.INFO for finding in report.findings) or any(
         result.state in (StageState.FAILED, StageState.PENDING) for source in report.sources for result in source.stages
     )
+
+
+def _why_silent(seen: Mapping[ObjectRef, Sequence[Observation]]) -> tuple[str, str]:
+    """Why no call got any answer at all, and what would unlock one; ("", "") if one did, or nothing was called."""
+    unanswered = [one.unanswered for observations in seen.values() for one in observations]
+    first = unanswered[0] if unanswered else None
+    return (first.reason, first.unlock) if first is not None and all(unanswered) else ("", "")
 
 
 def _with_kind(obj: Json, resource: Resource) -> Json:
