@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubectl_extsvc.mesh.destination_rules import tls_settings
+from kubectl_extsvc.mesh.export_to import default_export_to
 from kubectl_extsvc.mesh.rule_lookup import read_rule
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, Form, TlsMode, TlsSettings
 from kubectl_extsvc.model.finding import Finding, Severity
@@ -174,7 +175,9 @@ def get_command(ref: ObjectRef | None, plural: str = "destinationrules") -> str:
 
 
 def applied(resource: Resource, namespace: str, name: str, spec: Json, case: Case) -> Apply:
-    """One more Istio object."""
+    """One more Istio object, seen from everywhere, whatever the mesh's default for its kind is."""
+    if default_export_to(resource, case.snapshot.mesh_config):
+        spec = {"exportTo": ["*"], **spec}
     served = resource.at_version(case.snapshot.mesh.api_version or resource.version)
     return Apply(
         {

@@ -357,6 +357,24 @@ def test_rule_hidden_by_export_to_is_cured_by_showing_it() -> None:
     )
 
 
+def test_rule_hidden_by_the_meshs_default_is_cured_by_saying_that_it_is_for_all() -> None:
+    other = replace(WEB, namespace="front")
+    hidden = case(
+        address_alias(HTTP_TO_TLS),
+        seen(by_origin(400), source=other, port=HTTP_TO_TLS, route=route(), decision=NO_RULE),
+        destination_rules=(destination_rule(tls={"mode": "SIMPLE", "sni": "api.pay.example"}),),
+        endpoint_slices=(slice_of("203.0.113.20", number=443),),
+        resolved={"api.pay.example": ("203.0.113.20",)},
+        mesh_config={"defaultDestinationRuleExportTo": ["."]},
+    )
+    (finding,) = judge(hidden).findings
+    assert (finding.code, finding.cure) == (
+        "XS0407",
+        "kubectl patch destinationrule my-pay -n shop --type=json -p "
+        '\'[{"op":"add","path":"/spec/exportTo","value":["*"]}]\'',
+    )
+
+
 def test_service_hidden_by_annotation_is_cured_by_taking_it_off() -> None:
     other = replace(WEB, namespace="front")
     service = {

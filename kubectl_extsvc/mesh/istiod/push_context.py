@@ -10,12 +10,15 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from kubectl_extsvc.mesh.by_identity import ByIdentity
+from kubectl_extsvc.mesh.export_to import default_export_to, exported_to
+from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.istiod.services import MeshService, Resolution, age, service_of, services_of_entry
 from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService, read_virtual_services
-from kubectl_extsvc.mesh.rule_lookup import Rule, read_rule
+from kubectl_extsvc.mesh.rule_lookup import Merged, Rule, look_up, read_rule
 from kubectl_extsvc.mesh.sources import addresses_of
 from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL
-from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.model.resources import DESTINATION_RULES, SERVICES, VIRTUAL_SERVICES, Json
+from kubectl_extsvc.model.route import RuleDecision
 from kubectl_extsvc.model.snapshot import Snapshot
 
 
@@ -73,7 +76,7 @@ class PushContext:
     @cached_property
     def virtual_services(self) -> tuple[VirtualService, ...]:
         """Oldest first."""
-        default = self.mesh_config.get("defaultVirtualServiceExportTo") or ()
+        default = default_export_to(VIRTUAL_SERVICES, self.mesh_config)
         return tuple(read_virtual_services(self.snapshot.virtual_services, default, self.cluster_domain))
 
     @cached_property
@@ -101,8 +104,7 @@ class PushContext:
     @cached_property
     def rules(self) -> Mapping[str, tuple[Rule, ...]]:
         """Resolved host, perhaps a wildcard → DestinationRules."""
-        # Of the default only "." means anything (setDestinationRules).
-        private = "." in (self.mesh_config.get("defaultDestinationRuleExportTo") or ())
+        private = bool(default_export_to(DESTINATION_RULES, self.mesh_config))
         found: dict[str, list[Rule]] = defaultdict(list)
         for obj in self.snapshot.destination_rules:
             rule = read_rule(obj, self.cluster_domain, private_by_default=private)
@@ -133,23 +135,35 @@ class PushContext:
 
     def is_visible(self, service: MeshService, namespace: str) -> bool:
         """Whether clients of a namespace may see a service at all."""
-        if self.is_public(service):
-            return True
-        export_to = self._export_to(service)
-        own = "." in export_to and service.namespace == namespace
-        return "~" not in export_to and (own or namespace in export_to)
+        return exported_to(self._export_to(service), service.namespace, namespace)
 
     def is_public(self, service: MeshService) -> bool:
         """Exported to all namespaces."""
-        return "*" in self._export_to(service)
+        export_to = self._export_to(service)
+        return not export_to or "*" in export_to
 
     def _export_to(self, service: MeshService) -> Sequence[str]:
-        return service.export_to or self.mesh_config.get("defaultServiceExportTo") or ("*",)
+        return service.export_to or default_export_to(SERVICES, self.mesh_config)
 
     def rules_on(self, host: str) -> tuple[Rule, ...]:
         """DestinationRules that may decide for a host of the registry."""
         own = () if host.startswith("*") else self.rules.get(host, ())
         return (*own, *self.wildcard_rules)
+
+    def decision(self, host: str, namespace: str, port: int, client: Client) -> tuple[RuleDecision, Merged | None]:
+        """The DestinationRule that decides at a client for a port of a host, and all the rules that it was merged of.
+
+        namespace is that of the host's Service or ServiceEntry.
+        """
+        return look_up(
+            self.rules_on(host),
+            host=host,
+            port=port,
+            service_namespace=namespace,
+            client_namespace=client.namespace,
+            client_labels=client.labels,
+            root_namespace=self.root_namespace,
+        )
 
 
 def push_context(snapshot: Snapshot) -> PushContext:

@@ -15,7 +15,7 @@ from kubectl_extsvc.mesh.istiod.push_context import PushContext
 from kubectl_extsvc.mesh.istiod.services import MeshService, RegistryPort, merged
 from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService, first_of_each_host, overlap, seen_from
 from kubectl_extsvc.mesh.outbound_request import OutboundRequest
-from kubectl_extsvc.mesh.rule_lookup import Merged, look_up
+from kubectl_extsvc.mesh.rule_lookup import Merged
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import Route, RouteUnknown, RuleDecision
 
@@ -204,15 +204,7 @@ class SidecarScope:
 
     def decision(self, service: MeshService, port: int) -> tuple[RuleDecision, Merged | None]:
         """The DestinationRule that decides for a port of a host, and all the rules that it was merged of."""
-        return look_up(
-            self.push.rules_on(service.host),
-            host=service.host,
-            port=port,
-            service_namespace=service.namespace,
-            client_namespace=self.client.namespace,
-            client_labels=self.client.labels,
-            root_namespace=self.push.root_namespace,
-        )
+        return self.push.decision(service.host, service.namespace, port, self.client)
 
 
 def sidecar_scope(push: PushContext, client: Client) -> SidecarScope:
