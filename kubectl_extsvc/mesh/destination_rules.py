@@ -7,7 +7,7 @@ from kubectl_extsvc.mesh.hosts import is_address, service_of_fqdn
 from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.istiod.computed import route_by_objects
 from kubectl_extsvc.mesh.istiod.push_context import push_context
-from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, sidecar_scope
+from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, scope_of, sidecar_scope
 from kubectl_extsvc.mesh.istiod.virtual_services import first_of_each_host, most_specific, seen_from
 from kubectl_extsvc.mesh.outbound_request import UNKNOWN_ADDRESS
 from kubectl_extsvc.mesh.registry import alias_target
@@ -38,7 +38,7 @@ def decision_for(alias: Alias, port: int, client: Source, snapshot: Snapshot) ->
     """
     if not snapshot.mesh.installed or not snapshot.unread.keys().isdisjoint(_DECIDING):
         return None
-    scope = sidecar_scope(push_context(snapshot), Client.of_source(client))
+    scope = scope_of(client, snapshot)
     dead = _rules_on_a_dead_name(alias, scope)
     target = _registry_host(alias, port, scope)
     if isinstance(target, RouteUnknown):

@@ -1,11 +1,11 @@
 """Family 06: what the mesh lets out, and where to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kubectl_extsvc.mesh.destination_rules import virtual_service_of
-from kubectl_extsvc.mesh.egress_scope import REGISTRY_ONLY, lets_in, outbound_policy, sidecar_of
 from kubectl_extsvc.mesh.hosts import covers
+from kubectl_extsvc.mesh.istiod.sidecar_scope import REGISTRY_ONLY, EgressListener, SidecarScope, listeners_at, scope_of
 from kubectl_extsvc.mesh.registry import alias_target, service_named
 from kubectl_extsvc.model.alias import AddressTarget, AliasPort, AppProtocol, Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
@@ -362,10 +362,10 @@ class _Trim:
 def _trimmed(observation: Observation, case: Case) -> _Trim | None:
     """What the source's Sidecar resource leaves out of what the alias needs; None if nothing, or if there is none."""
     alias, snapshot, source = case.alias, case.snapshot, observation.source
-    sidecar = sidecar_of(source, snapshot) if snapshot.sidecars else None
-    if sidecar is None:
+    scope = scope_of(source, snapshot) if snapshot.sidecars else None
+    if scope is None or scope.sidecar is None:
         return None
-    fqdn = alias.fqdn(snapshot.cluster_domain)
+    port, fqdn = observation.port, alias.fqdn(snapshot.cluster_domain)
     target = own_host(observation, case)
     if target is None:
         return None
@@ -379,26 +379,31 @@ def _trimmed(observation: Observation, case: Case) -> _Trim | None:
         needed = [(target.namespace, (target.host, fqdn))]
     else:
         needed = [(alias.namespace, (fqdn,))]
-    lacking = [(where, names) for where, names in needed if not lets_in(sidecar, source.namespace, where, *names)]
+    listeners = listeners_at(scope, port.number, port.protocol)
+
+    def lets_in(where: str, *names: str) -> bool:
+        return any(listener.lets_in(where, *names) for listener in listeners)
+
+    lacking = [(where, names) for where, names in needed if not lets_in(where, *names)]
     if not lacking:
         return None
     missing = [
-        (where, name)
-        for where, names in lacking
-        for name in ([n for n in names if not lets_in(sidecar, source.namespace, where, n)] or names)
+        (where, name) for where, names in lacking for name in ([n for n in names if not lets_in(where, n)] or names)
     ]
     lines = tuple(f"{where}/{name}" for where, name in missing)
-    ref = metadata_ref(sidecar, SIDECARS.kind)
+    ref = metadata_ref(scope.sidecar, SIDECARS.kind)
     left_out = " and ".join(name for _, name in missing)
-    return _Trim(ref, target.host, target.namespace, left_out, lines, _let_in(sidecar, ref, lines))
+    return _Trim(ref, target.host, target.namespace, left_out, lines, _let_in(scope, listeners, ref, lines))
 
 
-def _let_in(sidecar: Json, ref: ObjectRef, lines: tuple[str, ...]) -> str | Step:
-    """These lines at the egress entry that is for all ports."""
-    for number, egress in enumerate(sidecar["spec"].get("egress") or ()):
-        if not egress.get("port"):
-            path = f"/spec/egress/{number}/hosts/-"
-            return JsonPatch(ref, [{"op": "add", "path": path, "value": line} for line in lines])
+def _let_in(
+    scope: SidecarScope, listeners: Sequence[EgressListener], ref: ObjectRef, lines: tuple[str, ...]
+) -> str | Step:
+    """These lines at the egress entry that the call comes by; of several at the one that is for all ports."""
+    if listeners:
+        entry = next((listener for listener in listeners if not listener.port), listeners[0])
+        path = f"/spec/egress/{scope.listeners.index(entry)}/hosts/-"
+        return JsonPatch(ref, [{"op": "add", "path": path, "value": line} for line in lines])
     return f"add to {ref} (namespace {ref.namespace}) an egress entry without port, hosts {', '.join(lines)}"
 
 
@@ -423,11 +428,11 @@ def _where(route: Route | None) -> str:
 
 def _policy_words(observation: Observation, case: Case) -> str:
     """Who says REGISTRY_ONLY, "" if that was not read."""
-    sidecar = sidecar_of(observation.source, case.snapshot) if case.snapshot.sidecars else None
-    if outbound_policy(sidecar, case.snapshot.mesh_config) != REGISTRY_ONLY:
+    scope = scope_of(observation.source, case.snapshot)
+    if scope.policy != REGISTRY_ONLY:
         return ""
-    if sidecar is not None and (sidecar.get("spec") or {}).get("outboundTrafficPolicy") is not None:
-        ref = metadata_ref(sidecar, SIDECARS.kind)
+    if scope.sidecar is not None and scope.has_own_policy:
+        ref = metadata_ref(scope.sidecar, SIDECARS.kind)
         return f"outboundTrafficPolicy {REGISTRY_ONLY}: {ref} (namespace {ref.namespace})"
     return f"outboundTrafficPolicy {REGISTRY_ONLY} of the mesh"
 

@@ -315,6 +315,26 @@ def test_an_alias_that_originates_by_a_private_host_needs_both_names() -> None:
     assert said(of(f"shop/{PAY_HOST}", f"shop/{private}", way=through)) == []
 
 
+def test_a_sidecar_that_lets_the_alias_in_at_other_ports_alone_is_told() -> None:
+    egress: list[Json] = [
+        {"port": {"number": 80, "protocol": "HTTP"}, "hosts": ["istio-system/*"]},
+        {"hosts": ["*/*"]},
+    ]
+
+    def refused(*entries: Json) -> Case:
+        trimming = {"metadata": {"name": "default", "namespace": "shop"}, "spec": {"egress": list(entries)}}
+        way = seen(by_envoy(502, 0), route=BLOCK_ALL)
+        return replayed(case(address_alias(), way, sidecars=(trimming,), services=(service(),), **HEALTHY))
+
+    finding = only(refused(*egress))
+    assert (finding.code, finding.cure) == (
+        "XS0603",
+        "kubectl patch sidecar default -n shop --type=json -p "
+        '\'[{"op":"add","path":"/spec/egress/0/hosts/-","value":"shop/my-pay.shop.svc.cluster.local"}]\'',
+    )
+    assert [code for code, _ in said(refused(*reversed(egress)))] == ["XS0601"]
+
+
 def test_a_sidecar_with_entries_for_single_ports_only_is_cured_by_hand() -> None:
     sidecar = {
         "metadata": {"name": "default", "namespace": "shop"},
