@@ -229,6 +229,24 @@ def test_without_pods_an_address_within_the_cluster_may_take_the_meshs_tls(addre
     assert route.tls.mode is mode
 
 
+@pytest.mark.parametrize(
+    ("address", "asked", "mode"),
+    [
+        ("203.0.113.10", [], OutboundTls.AUTO_PLAINTEXT),
+        ("10.244.0.9", ["10.244.0.9"], OutboundTls.AUTO_PLAINTEXT),
+        ("10.244.0.9", ["10.0.0.1"], OutboundTls.UNKNOWN),
+        ("10.244.0.9", [], OutboundTls.UNKNOWN),
+    ],
+)
+def test_an_address_within_the_cluster_whose_pod_was_not_asked_for_may_take_the_meshs_tls(
+    address: str, asked: list[str], mode: OutboundTls
+) -> None:
+    snapshot = seen(service(), endpoint_slice(address), pods_at=frozenset(asked))
+    route = computed_route(snapshot, CLIENT, OutboundRequest(RequestKind.HTTP, "10.96.0.7", 80, host=ALIAS))
+    assert isinstance(route, Route)
+    assert route.tls.mode is mode
+
+
 def test_a_pod_of_a_slice_that_was_not_read_may_take_the_meshs_tls() -> None:
     of_a_pod = endpoint_slice("203.0.113.10")
     of_a_pod["endpoints"][0]["targetRef"] = {"kind": "Pod", "name": "web-1"}

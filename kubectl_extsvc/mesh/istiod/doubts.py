@@ -147,8 +147,9 @@ def settled_tls(scope: SidecarScope, route: Route) -> Route:
     if service is None or not service.kubernetes or route.tls.mode is not OutboundTls.AUTO_PLAINTEXT:
         return route
     addresses = {endpoint.address for endpoint in route.endpoints}
-    guessed = PODS.plural in snapshot.unread and any(map(_may_be_a_pod, addresses))
-    if guessed or _pods_of_slices(scope, service) & addresses - set(_addresses(snapshot.pods)):
+    asked = frozenset() if PODS.plural in snapshot.unread else snapshot.pods_at
+    guessed = addresses - asked if asked is not None else set()
+    if any(map(_may_be_a_pod, guessed)) or _pods_of_slices(scope, service) & addresses - set(_addresses(snapshot.pods)):
         return replace(route, tls=TlsInEffect(OutboundTls.UNKNOWN))
     return route
 
