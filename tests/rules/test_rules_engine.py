@@ -39,7 +39,7 @@ from kubectl_extsvc.model.finding import Fact, Finding, Severity, Skipped
 from kubectl_extsvc.model.observation import Case, Stage
 from kubectl_extsvc.model.probe import Answer, Purpose, Scheme
 from kubectl_extsvc.model.resolution import Reply, ResolutionUnknown
-from kubectl_extsvc.model.route import OutboundTls, RouteUnknown, TlsInEffect
+from kubectl_extsvc.model.route import OutboundTls, Route, RouteUnknown, TlsInEffect
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules import CAUSAL_ORDER, RULES, judge
@@ -679,6 +679,27 @@ def test_subset_of_its_own_mode_is_not_held_against_the_replay() -> None:
         ),
     )
     assert codes(subset) == []
+
+
+def test_tls_of_a_subset_is_cured_where_it_stands() -> None:
+    firing = FIRING["XS0403"]
+    (found,) = firing.observations[:1]
+    assert isinstance(found.route, Route)
+    to_subset = replace(found.route, envoy_cluster=f"outbound|80|v1|{PAY_HOST}")
+
+    def cure(**subset: Any) -> str:
+        rule = destination_rule(tls={"mode": "DISABLE"}, subsets=[{"name": "v0"}, {"name": "v1", **subset}])
+        snapshot = replace(firing.snapshot, destination_rules=(rule,))
+        observations = (replace(found, route=to_subset), *firing.observations[1:])
+        return next(f for f in judge(replace(firing, snapshot=snapshot, observations=observations)).findings).cure
+
+    simple = {"tls": {"mode": "SIMPLE"}}
+    assert '"path":"/spec/subsets/1/trafficPolicy/tls/sni"' in cure(trafficPolicy=simple)
+    level = {"port": {"number": 80}, **simple}
+    assert '"path":"/spec/subsets/1/trafficPolicy/portLevelSettings/0/tls/sni"' in cure(
+        trafficPolicy={"portLevelSettings": [level]}
+    )
+    assert '{"spec":{"trafficPolicy":{"tls":{"sni":' in cure()
 
 
 def test_call_that_went_well_refutes_a_dump_of_another_moment() -> None:
