@@ -141,6 +141,32 @@ def _of_the_address(scope: SidecarScope, request: OutboundRequest) -> Iterator[s
             )
 
 
+def tie_about(scope: SidecarScope, request: OutboundRequest, route: Route) -> str:
+    """Which objects that bear on a route istiod takes in an order of chance, in one line; "" if none does.
+
+    That they are tied does not mean that it matters.
+    """
+    called = {request.host.rpartition(":")[0] or request.host, request.host, request.sni}
+    own = leads_to(scope, route)
+    for tied in scope.push.tied:
+        host = tied[0].host
+        addresses = {address for service in tied for address in (service.address, *service.automatic)}
+        takes_all = UNSPECIFIED in addresses and tied[0].port(request.port) is not None
+        if (
+            (own is not None and own.host == host)
+            or takes_all
+            or any("/" in address for address in addresses)
+            or not addresses.isdisjoint({request.address, *called})
+            or any(covers(host, name) for name in called if name)
+        ):
+            refs = dict.fromkeys(f"serviceentry/{service.obj['metadata']['name']}" for service in tied)
+            where = f"in namespace {tied[0].namespace}"
+            if len(refs) == 1:
+                return f"{next(iter(refs))} {where} has several addresses, and istiod takes them in an order of chance"
+            return f"{' and '.join(refs)} {where} are equally old, and istiod takes them in an order of chance"
+    return ""
+
+
 def settled_tls(scope: SidecarScope, route: Route) -> Route:
     """Whether an endpoint takes the mesh's TLS is its pod's matter, and not every pod was read."""
     service, snapshot = leads_to(scope, route), scope.push.snapshot

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import groupby
 from typing import Any
 
 from kubectl_extsvc.mesh.by_identity import ByIdentity
@@ -21,12 +22,17 @@ from kubectl_extsvc.model.resources import DESTINATION_RULES, SERVICES, VIRTUAL_
 from kubectl_extsvc.model.route import RuleDecision
 from kubectl_extsvc.model.snapshot import Snapshot
 
+MOST_ORDERS = 4
+"""Of services that nothing puts in order; each costs as much as the first."""
+
 
 @dataclass(frozen=True, eq=False)
 class PushContext:
     """Each part is made when it is first asked for."""
 
     snapshot: Snapshot
+    turn: int = 0
+    """By how many places services that nothing puts in order are turned, see other_orders."""
     scopes: dict[tuple[object, ...], Any] = field(default_factory=dict)
     """What is already known of a client, by its key."""
 
@@ -46,9 +52,24 @@ class PushContext:
     def services(self) -> tuple[MeshService, ...]:
         """Of Services and ServiceEntries, oldest first."""
         entries = (service for entry in self.snapshot.service_entries for service in services_of_entry(entry))
-        found = sorted((*self.kubernetes.values(), *entries), key=lambda s: (s.created, s.name, s.namespace))
+        found = sorted((*self.kubernetes.values(), *entries), key=_order)
+        if self.turn:
+            found = [service for _, tied in groupby(found, _order) for service in _turned([*tied], self.turn)]
         aliases = self._aliases()
         return tuple(replace(s, aliases=aliases[s.host]) if s.host in aliases else s for s in found)
+
+    @cached_property
+    def tied(self) -> tuple[tuple[MeshService, ...], ...]:
+        """Services of one host, namespace and second, which istiod looks at in the order of a map: ServiceEntries, and
+        the addresses of one (SortServicesByCreationTime, and Services in serviceentry/controller.go)."""
+        groups = (tuple(group) for _, group in groupby(self.services, _order))
+        return tuple(group for group in groups if len(group) > 1)
+
+    @cached_property
+    def other_orders(self) -> "tuple[PushContext, ...]":
+        """The same objects, with others of those that are tied at the head."""
+        most = max(map(len, self.tied), default=1)
+        return tuple(PushContext(self.snapshot, turn) for turn in range(1, min(most, MOST_ORDERS)))
 
     def _aliases(self) -> dict[str, tuple[str, ...]]:
         """Host → FQDNs of the ExternalName Services that stand for it in the end; a loop stands for nothing.
@@ -174,6 +195,15 @@ def push_context(snapshot: Snapshot) -> PushContext:
 @lru_cache(maxsize=4)
 def _made(key: ByIdentity[Snapshot]) -> PushContext:
     return PushContext(key.value)
+
+
+def _order(service: MeshService) -> tuple[str, str, str]:
+    return service.created, service.name, service.namespace
+
+
+def _turned(services: list[MeshService], places: int) -> list[MeshService]:
+    first = places % len(services)
+    return services[first:] + services[:first]
 
 
 def _spec(obj: Json) -> Json:
