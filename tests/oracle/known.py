@@ -49,29 +49,11 @@ def _external_names(world: Json) -> set[str]:
     }
 
 
-def _names_of_two(world: Json) -> set[str]:
-    """FQDNs of ExternalName Services that are hosts of ServiceEntries, too."""
-    return _external_names(world) & {
-        host for entry in _objects(world, "ServiceEntry") for host in entry["spec"]["hosts"]
-    }
-
-
-def _of_two(world: Json, call: Json, differences: Differences) -> bool:
-    """The call is by a name of such an alias, and the virtual hosts differ but not their table."""
-    called = call.get("host", "").partition(":")[0].rstrip(".")
-    fqdns = {fqdn for fqdn in _names_of_two(world) if fqdn.startswith(called.partition(".")[0] + ".")}
-    return bool(fqdns) and "virtual_host" in differences and "listener" not in differences
-
-
 def _of_a_wildcard(world: Json, _: Json, differences: Differences) -> bool:
     """Only the name of the virtual host, of an alias or its target, and a VirtualService is on both by a wildcard."""
     hosts = {name.rpartition(":")[0] for name in differences.get("virtual_host", ())}
     wild = any(host.startswith("*") for one in _objects(world, "VirtualService") for host in one["spec"]["hosts"])
     return differences.keys() == {"virtual_host"} and wild and not hosts.isdisjoint(_external_names(world))
-
-
-def _two_chains(world: Json, _: Json, differences: Differences) -> bool:
-    return differences.get("end", ("", ""))[0] == "multiple_filter_chains" and bool(_names_of_two(world))
 
 
 KNOWN = (
@@ -82,22 +64,10 @@ KNOWN = (
         _turned_off,
     ),
     Known(
-        "alias and ServiceEntry of one name",
-        "A ServiceEntry bears the FQDN of an ExternalName Service, whose target is registered too. Which virtual host "
-        "gets the name is chance: istiod asks a map for its services (BuildSidecarVirtualHostWrapper in route.go).",
-        _of_two,
-    ),
-    Known(
         "alias and target under one wildcard",
         "A VirtualService is on an alias and on its target by a wildcard. Both get a virtual host with its routes, and "
         "which of them the alias's name is of is chance: istiod asks a map for what the wildcard covers "
         "(separateVSHostsAndServices in route.go). The routes are the same.",
         _of_a_wildcard,
-    ),
-    Known(
-        "two filter chains for one SNI",
-        "As before, on a TLS port: both chains have the name, and Envoy refuses such a listener. What it then does "
-        "depends on what it had before; we take the first.",
-        _two_chains,
     ),
 )

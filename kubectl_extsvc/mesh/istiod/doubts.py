@@ -7,10 +7,12 @@ from dataclasses import replace
 from kubectl_extsvc.mesh.envoy_dump import SPECIAL_CLUSTERS, VIRTUAL_OUTBOUND
 from kubectl_extsvc.mesh.hosts import covers, service_of_fqdn
 from kubectl_extsvc.mesh.istiod.name_forms import meant_by
+from kubectl_extsvc.mesh.istiod.push_context import end_of_chain
 from kubectl_extsvc.mesh.istiod.services import UNSPECIFIED, MeshService, Resolution
-from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, egress_listener_for
+from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, egress_listener_for, listeners_at
 from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService
 from kubectl_extsvc.mesh.outbound_request import UNKNOWN_ADDRESS, OutboundRequest, RequestKind
+from kubectl_extsvc.model.alias import AppProtocol
 from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL
 from kubectl_extsvc.model.resources import (
     CONFIG_MAPS,
@@ -59,6 +61,7 @@ def _doubts(scope: SidecarScope, request: OutboundRequest, route: Route) -> Iter
         yield from _of_other_namespaces(scope, request, route, unclaimed=unclaimed)
     if any(_is_on(virtual_service.hosts, scope, request, route) for virtual_service in _delegating(scope, request)):
         yield "a VirtualService on the host delegates to another, which is not followed"
+    yield from _of_a_name_of_two(scope, request)
     if request.address == UNKNOWN_ADDRESS:
         yield from _of_the_address(scope, request)
 
@@ -125,6 +128,31 @@ def _is_on(hosts: Iterable[str], scope: SidecarScope, request: OutboundRequest, 
     names = {called, *meant_by(called, scope.client.namespace, scope.push.cluster_domain)}
     names.add(route.virtual_host.rpartition(":")[0])
     return any(covers(host, name) for host in hosts for name in names if name)
+
+
+def _of_a_name_of_two(scope: SidecarScope, request: OutboundRequest) -> Iterator[str]:
+    """An ExternalName Service's name is its target's too, and a ServiceEntry bears it: istiod asks a map which of them
+    comes first (BuildSidecarVirtualHostWrapper in route.go); for SNI it makes two filter chains of one match."""
+    push, domain = scope.push, scope.push.cluster_domain
+    called = request.host.partition(":")[0] or request.sni
+    for name in meant_by(called, scope.client.namespace, domain) if called else ():
+        if name not in push.external_names:
+            continue
+        target = end_of_chain(name, push.external_names)
+        listeners = listeners_at(scope, request.port, AppProtocol.HTTP)
+        entries = [known for one in listeners for known in one.by_host.get(name, ()) if not known.kubernetes]
+        targets = [known for one in listeners for known in one.by_host.get(target or "", ()) if name in known.aliases]
+        if all(any(_takes(request, known) for known in claimants) for claimants in (entries, targets)):
+            yield f"an ExternalName Service and a ServiceEntry have the host {name}, and istiod takes one by chance"
+
+
+def _takes(request: OutboundRequest, service: MeshService) -> bool:
+    port = service.port(request.port)
+    if port is None:
+        return False
+    if request.kind is RequestKind.HTTP:
+        return port.protocol.is_http or port.protocol is AppProtocol.AUTO
+    return port.protocol.is_tls
 
 
 def _of_the_address(scope: SidecarScope, request: OutboundRequest) -> Iterator[str]:
