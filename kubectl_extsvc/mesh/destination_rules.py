@@ -1,6 +1,5 @@
 """DestinationRules as they bear on an alias: the host that takes its calls, the rule that decides there, its TLS."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from kubectl_extsvc.mesh.alias_route import ordinary_request
@@ -8,16 +7,11 @@ from kubectl_extsvc.mesh.hosts import is_address, service_of_fqdn
 from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.istiod.computed import route_by_objects
 from kubectl_extsvc.mesh.istiod.push_context import push_context
-from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, sidecar_scope
-from kubectl_extsvc.mesh.istiod.virtual_services import (
-    first_of_each_host,
-    most_specific,
-    read_virtual_services,
-    seen_from,
-)
+from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, scope_of, sidecar_scope
+from kubectl_extsvc.mesh.istiod.virtual_services import first_of_each_host, most_specific, seen_from
 from kubectl_extsvc.mesh.outbound_request import UNKNOWN_ADDRESS
 from kubectl_extsvc.mesh.registry import alias_target
-from kubectl_extsvc.mesh.rule_lookup import look_up, settings_of, tls_block
+from kubectl_extsvc.mesh.rule_lookup import settings_of, tls_block
 from kubectl_extsvc.model.alias import Alias, AliasPort, AppProtocol, Form, TlsMode, TlsSettings
 from kubectl_extsvc.model.resources import DESTINATION_RULES, SERVICE_ENTRIES, VIRTUAL_SERVICES, Json, ObjectRef
 from kubectl_extsvc.model.route import RouteUnknown, RuleDecision
@@ -44,7 +38,7 @@ def decision_for(alias: Alias, port: int, client: Source, snapshot: Snapshot) ->
     """
     if not snapshot.mesh.installed or not snapshot.unread.keys().isdisjoint(_DECIDING):
         return None
-    scope = sidecar_scope(push_context(snapshot), Client.of_source(client))
+    scope = scope_of(client, snapshot)
     dead = _rules_on_a_dead_name(alias, scope)
     target = _registry_host(alias, port, scope)
     if isinstance(target, RouteUnknown):
@@ -56,18 +50,15 @@ def decision_for(alias: Alias, port: int, client: Source, snapshot: Snapshot) ->
             f"{port}; the request takes no Envoy cluster of its own and no DestinationRule applies"
         )
         return RuleDecision(None, reason, "", dead)
-    decision, _ = look_up(
-        scope.push.rules_on(target.host),
-        host=target.host,
-        port=target.port,
-        service_namespace=target.namespace,
-        client_namespace=client.namespace,
-        client_labels=scope.client.labels,
-        root_namespace=scope.push.root_namespace,
-    )
+    decision = decision_on(target, client, snapshot)
     if target.host == alias.fqdn(snapshot.cluster_domain):
         return decision
     return replace(decision, losers=(*decision.losers, *dead))
+
+
+def decision_on(target: RegistryHost, client: Source, snapshot: Snapshot) -> RuleDecision:
+    """The rule that decides for a host of the registry at a client whose proxy takes a call for that."""
+    return push_context(snapshot).decision(target.host, target.namespace, target.port, Client.of_source(client))[0]
 
 
 def route_host(alias: Alias, snapshot: Snapshot, *, port: int, client_namespace: str) -> RegistryHost | None:
@@ -114,12 +105,10 @@ def _rules_on_a_dead_name(alias: Alias, scope: SidecarScope) -> tuple[tuple[Obje
     return tuple((rule.ref, why) for rule in scope.push.rules.get(alias.fqdn(snapshot.cluster_domain), ()))
 
 
-def virtual_service_of(
-    host: str, virtual_services: Iterable[Json], client_namespace: str, cluster_domain: str = "cluster.local"
-) -> Json | None:
+def virtual_service_of(host: str, snapshot: Snapshot, client_namespace: str) -> Json | None:
     """The VirtualService with http routes for a host that a client sees: most specific, then private, then oldest."""
-    read = read_virtual_services(virtual_services, (), cluster_domain)
-    leading = [vs for vs in seen_from(client_namespace, read) if any(route.get("route") for route in vs.http)]
+    seen = seen_from(client_namespace, push_context(snapshot).virtual_services)
+    leading = [vs for vs in seen if any(route.get("route") for route in vs.http)]
     found = most_specific(host, first_of_each_host(leading))
     return found.obj if found is not None else None
 

@@ -1,12 +1,6 @@
-"""Names of Services, the hosts that Istio's rules mean by theirs, and who may see what."""
+"""Names of Services, and the hosts that Istio's rules mean by theirs."""
 
 import ipaddress
-from collections.abc import Collection
-
-from kubectl_extsvc.model.resources import Json
-
-EXPORT_TO_ANNOTATION = "networking.istio.io/exportTo"
-"""On a Service: namespaces to whose proxies it is known, comma-separated (istio api annotation)."""
 
 
 def service_fqdn(name: str, namespace: str, cluster_domain: str = "cluster.local") -> str:
@@ -66,16 +60,3 @@ def specificity(pattern: str) -> tuple[bool, int, str]:
     Source: MoreSpecific in istio pkg/config/host/names.go.
     """
     return (pattern.startswith("*"), -len(pattern), pattern)
-
-
-def exported_to(export_to: Collection[str], namespace: str, client_namespace: str) -> bool:
-    """Whether an object of a namespace is visible in the client's. No exportTo is everywhere, "." the own one."""
-    if not export_to or "*" in export_to or client_namespace in export_to:
-        return True
-    return "." in export_to and namespace == client_namespace
-
-
-def service_export_to(service: Json) -> tuple[str, ...]:
-    """exportTo of a Service, from its annotation (ConvertService in istio serviceregistry/kube/conversion.go)."""
-    text = (service["metadata"].get("annotations") or {}).get(EXPORT_TO_ANNOTATION, "")
-    return tuple(part.strip() for part in text.split(",")) if text else ()

@@ -91,32 +91,6 @@ class _Lookup:
     """Merged rules of that host that the client may see; the lookup stops if there is any."""
 
 
-def decide(
-    rules: Sequence[Json],
-    *,
-    host: str,
-    port: int,
-    service_namespace: str,
-    client_namespace: str,
-    client_labels: Mapping[str, str],
-    root_namespace: str = "istio-system",
-    cluster_domain: str = "cluster.local",
-) -> RuleDecision:
-    """The DestinationRule that decides at clients of a namespace for a host of the registry and one of its ports.
-
-    client_labels are those of the client's pod. rules may be all of the cluster.
-    """
-    return look_up(
-        [read_rule(obj, cluster_domain) for obj in rules],
-        host=host,
-        port=port,
-        service_namespace=service_namespace,
-        client_namespace=client_namespace,
-        client_labels=client_labels,
-        root_namespace=root_namespace,
-    )[0]
-
-
 def look_up(
     rules: Iterable[Rule],
     *,
@@ -127,7 +101,11 @@ def look_up(
     client_labels: Mapping[str, str],
     root_namespace: str,
 ) -> tuple[RuleDecision, Merged | None]:
-    """The decision, and the rules that became one and decide together."""
+    """The DestinationRule that decides at clients of a namespace for a host of the registry and one of its ports, and
+    the rules that became one with it.
+
+    client_labels are those of the client's pod. rules may be all of the cluster.
+    """
     covering = [rule for rule in rules if covers(rule.host, host)]
     covering.sort(key=lambda r: (r.selector is None, r.created, r.ref.name, r.ref.namespace))
     steps = _steps(covering, service_namespace, client_namespace, root_namespace)

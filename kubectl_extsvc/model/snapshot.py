@@ -57,6 +57,8 @@ class Snapshot:
     sidecars: tuple[Json, ...] = ()
     pods: tuple[Json, ...] = ()
     """Pods that have an address of an alias's endpoints."""
+    pods_at: frozenset[str] | None = None
+    """Addresses whose pods were asked for; None: the pods are all that there are."""
     network_policies: tuple[Json, ...] = ()
     """Of the sources' namespaces."""
     mesh_config: Json = field(default_factory=dict)

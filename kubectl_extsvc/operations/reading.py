@@ -173,8 +173,9 @@ async def read_surroundings(
         except (ApiError, ValueError) as error:
             unread[CONFIG_MAPS.plural] = Unread(CONFIG_MAPS.plural, str(error), f"get {CONFIG_MAPS.plural}")
 
+    asked = _addresses_to_look_up(aliases)
     async with anyio.create_task_group() as group:
-        for address, namespaces in _addresses_to_look_up(aliases).items():
+        for address, namespaces in asked.items():
             group.start_soon(read_pods_at, address, (None, *namespaces))
         for namespace in dict.fromkeys(source.namespace for source in sources):
             group.start_soon(read_policies, namespace)
@@ -188,6 +189,7 @@ async def read_surroundings(
     return replace(
         snapshot,
         pods=tuple(pods.values()),
+        pods_at=frozenset(asked),
         endpoints=tuple(endpoints),
         network_policies=tuple(policies),
         mesh_config=mesh_config,

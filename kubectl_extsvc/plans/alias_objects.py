@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from kubectl_extsvc.mesh.hosts import EXPORT_TO_ANNOTATION, service_fqdn
+from kubectl_extsvc.mesh.export_to import EXPORT_TO_ANNOTATION
+from kubectl_extsvc.mesh.hosts import service_fqdn
 from kubectl_extsvc.model.alias import AddressTarget, AliasPort, HostTarget, Intent, TlsMode, TlsSettings
 from kubectl_extsvc.model.marks import (
     ALIAS_LABEL,

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from kubectl_extsvc.errors import Refused
-from kubectl_extsvc.mesh.hosts import covers, exported_to
+from kubectl_extsvc.mesh.export_to import exported_to
+from kubectl_extsvc.mesh.hosts import covers
 from kubectl_extsvc.model.alias import AliasPort, Intent
 from kubectl_extsvc.model.marks import alias_of
 from kubectl_extsvc.model.resources import Json

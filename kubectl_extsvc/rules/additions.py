@@ -25,7 +25,7 @@ FOR_THE_REQUEST = (400, 426, 431)
     Severity.ERROR,
     Stage.HTTP,
     needs={Fact.PROBES},
-    uses={Fact.PROXY, Fact.DESTINATION_RULES, Fact.VIRTUAL_SERVICES},
+    uses={Fact.PROXY, Fact.DESTINATION_RULES, Fact.VIRTUAL_SERVICES, Fact.MESH_CONFIG},
 )
 def redirect_to_itself(case: Case) -> Iterable[Finding]:
     """The sidecar adds TLS, and the origin sends every request to https of the same address, for ever.

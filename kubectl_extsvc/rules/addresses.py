@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kubectl_extsvc.mesh.hosts import exported_to, is_address, service_fqdn, service_of_fqdn
+from kubectl_extsvc.mesh.hosts import is_address, service_fqdn, service_of_fqdn
 from kubectl_extsvc.mesh.sources import mesh_mode
 from kubectl_extsvc.model.alias import AliasPort, Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
@@ -25,6 +25,7 @@ from kubectl_extsvc.rules.evidence import (
     say,
     went_well,
 )
+from kubectl_extsvc.rules.export_to import is_exported
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.service_objects import cluster_ips, find_service, own_service, service_at, service_ref
 from kubectl_extsvc.rules.slices import (
@@ -53,7 +54,7 @@ NDOTS = 5
     Severity.ERROR,
     Stage.ENDPOINTS,
     needs={Fact.SERVICES, Fact.SERVICE_ENTRIES},
-    uses={Fact.PROBES, Fact.PROXY, Fact.NAME_PATH},
+    uses={Fact.PROBES, Fact.PROXY, Fact.NAME_PATH, Fact.MESH_CONFIG},
 )
 def hijacked_target(case: Case) -> Iterable[Finding]:
     """The proxy resolves the target's name with the pod's search list, and finds a Service of the cluster.
@@ -122,8 +123,8 @@ def _dns_names(case: Case, namespace: str, route: Route | None) -> Iterable[tupl
     if route is not None:
         hosts = {route.envoy_cluster.rpartition("|")[2]}
     for entry in case.snapshot.service_entries:
-        spec, own = entry.get("spec") or {}, entry["metadata"].get("namespace", "")
-        if not hosts & set(spec.get("hosts") or ()) or not exported_to(spec.get("exportTo") or (), own, namespace):
+        spec = entry.get("spec") or {}
+        if not hosts & set(spec.get("hosts") or ()) or not is_exported(SERVICE_ENTRIES, entry, namespace, case):
             continue
         if not str(spec.get("resolution", "")).startswith("DNS"):
             continue

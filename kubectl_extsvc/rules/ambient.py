@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from kubectl_extsvc.mesh.egress_scope import REGISTRY_ONLY, outbound_policy
+from kubectl_extsvc.mesh.istiod.sidecar_scope import REGISTRY_ONLY, mesh_policy
 from kubectl_extsvc.mesh.registry import service_named
 from kubectl_extsvc.model.alias import Form, TlsMode
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
@@ -35,7 +35,7 @@ def registry_only_not_enforced(case: Case) -> Iterable[Finding]:
     Source  istio #54281; ztunnel src/proxy/outbound.rs.
     """
     alias, snapshot = case.alias, case.snapshot
-    if alias.form is not Form.EXTERNAL_NAME or outbound_policy(None, snapshot.mesh_config) != REGISTRY_ONLY:
+    if alias.form is not Form.EXTERNAL_NAME or mesh_policy(snapshot.mesh_config) != REGISTRY_ONLY:
         return
     for observation in _ambient(case):
         if observation.contract.served and went_well(observation, case) and _target(observation, case) is None:

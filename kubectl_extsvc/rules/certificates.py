@@ -367,7 +367,7 @@ def _trust(observation: Observation, case: Case, ca: str) -> str | Step:
     """Where a pod's own bundle vouches for the server, the system's will do; else its CA has to be mounted."""
     block = deciding_block(observation, case)
     public = any(answer.status and not answer.transfer.insecure for answer in tls_to_addresses(observation, case))
-    if ca and public and block is not None and block.port_index is None:
+    if ca and public and block is not None and block.is_at_top:
         return block.patch({"caCertificates": None})
     mount = "mount the issuer's CA into istio-proxy (pod annotation sidecar.istio.io/userVolumeMount)"
     where = get_command(decider(observation, case))

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubectl_extsvc.mesh.destination_rules import tls_settings
-from kubectl_extsvc.mesh.rule_lookup import read_rule
+from kubectl_extsvc.mesh.export_to import default_export_to
+from kubectl_extsvc.mesh.registry import age
+from kubectl_extsvc.mesh.rule_lookup import port_policy, read_rule, settings_of
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, Form, TlsMode, TlsSettings
 from kubectl_extsvc.model.finding import Finding, Severity
 from kubectl_extsvc.model.fix import ADDRESS, HOST, Apply, Create, JsonPatch, MergePatch, Step, compact
@@ -89,10 +91,16 @@ class TlsBlock:
     """None if it says nothing about TLS of this port."""
     port_index: int | None
     """Index in portLevelSettings; None: at the top."""
+    subset_index: int | None = None
+    """Index of the subset whose trafficPolicy it is in; None: in that of the rule."""
 
     @property
     def originates(self) -> bool:
         return self.settings is not None and self.settings.mode in (TlsMode.SIMPLE, TlsMode.MUTUAL)
+
+    @property
+    def is_at_top(self) -> bool:
+        return self.port_index is None and self.subset_index is None
 
     @property
     def is_wildcard(self) -> bool:
@@ -100,9 +108,11 @@ class TlsBlock:
 
     def patch(self, tls: Mapping[str, Any]) -> Step:
         """The change that sets these fields, and leaves the others."""
-        if self.port_index is None:
+        if self.is_at_top:
             return MergePatch(self.ref, {"spec": {"trafficPolicy": {"tls": dict(tls)}}})
-        base = f"/spec/trafficPolicy/portLevelSettings/{self.port_index}/tls"
+        subset = f"/subsets/{self.subset_index}" if self.subset_index is not None else ""
+        port = f"/portLevelSettings/{self.port_index}" if self.port_index is not None else ""
+        base = f"/spec{subset}/trafficPolicy{port}/tls"
         if self.settings is None:
             return JsonPatch(self.ref, [{"op": "add", "path": base, "value": dict(tls)}])
         return JsonPatch(self.ref, [{"op": "add", "path": f"{base}/{key}", "value": tls[key]} for key in tls])
@@ -110,10 +120,14 @@ class TlsBlock:
 
 def tls_block(rule: Json, port: int, case: Case) -> TlsBlock:
     read = read_rule(rule, case.snapshot.cluster_domain)
-    levels = (read.spec.get("trafficPolicy") or {}).get("portLevelSettings") or ()
+    return TlsBlock(read.ref, rule, read.host, tls_settings(rule, port), _port_index(read.spec, port))
+
+
+def _port_index(spec: Json, port: int) -> int | None:
+    """Of a rule's spec, or of a subset."""
+    levels = (spec.get("trafficPolicy") or {}).get("portLevelSettings") or ()
     numbers = [(level.get("port") or {}).get("number") for level in levels]
-    index = numbers.index(port) if port in numbers else None
-    return TlsBlock(read.ref, rule, read.host, tls_settings(rule, port), index)
+    return numbers.index(port) if port in numbers else None
 
 
 def deciding_block(observation: Observation, case: Case) -> TlsBlock | None:
@@ -130,8 +144,30 @@ def deciding_block(observation: Observation, case: Case) -> TlsBlock | None:
             (r for r in case.snapshot.destination_rules if ref == metadata_ref(r, DESTINATION_RULES.kind)), None
         )
         if rule is not None:
-            return tls_block(rule, observation.port.number, case)
+            block = tls_block(rule, observation.port.number, case)
+            return _of_the_subset(block, observation, case) or block
     return None
+
+
+def _of_the_subset(block: TlsBlock, observation: Observation, case: Case) -> TlsBlock | None:
+    """TLS of the subset that the route leads to, in this rule or one that is merged with it; None if it has none."""
+    route, port = route_of(observation), observation.port.number
+    parts = route.envoy_cluster.split("|") if route is not None else []
+    if len(parts) != 4 or not parts[2]:
+        return None
+    merged = [rule for rule in case.snapshot.destination_rules if _lies_beside(rule, block, case)]
+    for rule in sorted(merged, key=age):
+        for index, subset in enumerate(rule["spec"].get("subsets") or ()):
+            if subset.get("name") == parts[2]:
+                tls, at = port_policy(subset, port).get("tls"), _port_index(subset, port)
+                ref = metadata_ref(rule, DESTINATION_RULES.kind)
+                return TlsBlock(ref, rule, block.host, settings_of(tls), at, index) if tls is not None else None
+    return None
+
+
+def _lies_beside(rule: Json, block: TlsBlock, case: Case) -> bool:
+    read = read_rule(rule, case.snapshot.cluster_domain)
+    return (read.ref.namespace, read.host) == (block.ref.namespace, block.host)
 
 
 def decider(observation: Observation, case: Case) -> ObjectRef | None:
@@ -174,7 +210,9 @@ def get_command(ref: ObjectRef | None, plural: str = "destinationrules") -> str:
 
 
 def applied(resource: Resource, namespace: str, name: str, spec: Json, case: Case) -> Apply:
-    """One more Istio object."""
+    """One more Istio object, seen from everywhere, whatever the mesh's default for its kind is."""
+    if default_export_to(resource, case.snapshot.mesh_config):
+        spec = {"exportTo": ["*"], **spec}
     served = resource.at_version(case.snapshot.mesh.api_version or resource.version)
     return Apply(
         {

@@ -4,18 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kubectl_extsvc.mesh.destination_rules import credential_is_ignored, route_host
-from kubectl_extsvc.mesh.hosts import (
-    EXPORT_TO_ANNOTATION,
-    covers,
-    exported_to,
-    name_forms,
-    resolve_host,
-    service_export_to,
-)
-from kubectl_extsvc.mesh.registry import service_named
+from kubectl_extsvc.mesh.export_to import default_export_to, exported_to
+from kubectl_extsvc.mesh.hosts import covers, name_forms, resolve_host
 from kubectl_extsvc.mesh.rule_lookup import Rule, read_rule
 from kubectl_extsvc.model.alias import Form, TlsMode
-from kubectl_extsvc.model.fix import JsonPatch, MergePatch, RemoveAnnotation, Step
+from kubectl_extsvc.model.fix import JsonPatch, MergePatch, Step
 from kubectl_extsvc.model.observation import Case, Observation
 from kubectl_extsvc.model.resources import DESTINATION_RULES, Json, ObjectRef
 from kubectl_extsvc.rules.evidence import (
@@ -27,6 +20,7 @@ from kubectl_extsvc.rules.evidence import (
     route_of,
     tls_block,
 )
+from kubectl_extsvc.rules.export_to import hidden_service, shown
 
 ADDED = (TlsMode.SIMPLE, TlsMode.MUTUAL)
 
@@ -50,12 +44,10 @@ def why_in_clear(observation: Observation, case: Case) -> Why:
     reason = decision.reason if decision is not None else ""
     losers = dict(decision.losers) if decision is not None else {}
     lines = tuple(f"{ref} (namespace {ref.namespace}): {why}" for ref, why in losers.items())
-    fqdn = case.alias.fqdn(case.snapshot.cluster_domain)
-    service = service_named(fqdn, case.snapshot)
-    if service is not None and not exported_to(service_export_to(service), case.alias.namespace, client):
-        said = f"{case.alias.service} is not known in namespace {client} (annotation {EXPORT_TO_ANNOTATION})"
-        cure = RemoveAnnotation(case.alias.service, EXPORT_TO_ANNOTATION)
-        return Why(said, (reason or said, *lines), case.alias.service, cure)
+    hidden = hidden_service(case, client)
+    if hidden is not None:
+        said = f"{case.alias.service} is not known in namespace {client} ({hidden.by})"
+        return Why(said, (reason or said, *lines), case.alias.service, hidden.cure)
     known = route_host(case.alias, case.snapshot, port=observation.port.number, client_namespace=client)
     way = route_of(observation)
     if decision is not None and known is None and (way is None or way.passthrough):
@@ -155,11 +147,12 @@ def _brought(wanted: Rule, observation: Observation, case: Case) -> Step | str:
             words = ", ".join(f"{key}={value}" for key, value in wanted.selector.items())
             return f"label the source's pods {words}, or change workloadSelector: {get_command(wanted.ref)}"
         return _copied(observation, case, spec, client)
-    if not exported_to(export_to, wanted.ref.namespace, client):
-        return JsonPatch(wanted.ref, [{"op": "remove", "path": "/spec/exportTo"}])
+    default = default_export_to(DESTINATION_RULES, case.snapshot.mesh_config)
+    if not exported_to(export_to, wanted.ref.namespace, client, default):
+        return shown(DESTINATION_RULES, wanted.ref, case)
     block = deciding_block(observation, case)
     if block is None and tuple(export_to) == (".",):
-        return JsonPatch(wanted.ref, [{"op": "remove", "path": "/spec/exportTo"}])
+        return shown(DESTINATION_RULES, wanted.ref, case)
     tls = _tls(wanted, observation.port.number)
     if block is not None and not block.is_wildcard and tls:
         return block.patch(tls)

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kubectl_extsvc.mesh.hosts import exported_to
 from kubectl_extsvc.mesh.rule_lookup import tls_block as tls_fields
 from kubectl_extsvc.model.alias import Form, TlsMode, TlsSettings
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
-from kubectl_extsvc.model.fix import JsonPatch, MergePatch, Step
+from kubectl_extsvc.model.fix import MergePatch, Step
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Scheme
 from kubectl_extsvc.model.resources import DESTINATION_RULES, Json, ObjectRef
@@ -23,6 +22,7 @@ from kubectl_extsvc.rules.evidence import (
     tls_block,
     went_well,
 )
+from kubectl_extsvc.rules.export_to import is_exported, shown
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.missed import OF_OWN_HOST, own_host
 from kubectl_extsvc.rules.translation import failure_of
@@ -252,10 +252,9 @@ def _where_it_counts(block: TlsBlock, target: tuple[str, str], observation: Obse
         return MergePatch(
             block.ref, {"spec": {"workloadSelector": {"matchLabels": {label: labels.get(label, "LABEL")}}}}
         )
-    export_to = spec.get("exportTo") or ()
     reached = (client, target[1], case.snapshot.mesh.root_namespace)
-    if block.ref.namespace in reached and export_to and not exported_to(export_to, block.ref.namespace, client):
-        return JsonPatch(block.ref, [{"op": "remove", "path": "/spec/exportTo"}])
+    if block.ref.namespace in reached and not is_exported(DESTINATION_RULES, block.rule, client, case):
+        return shown(DESTINATION_RULES, block.ref, case)
     spec.pop("exportTo", None)
     where = client if block.ref.namespace in reached else target[1]
     return applied(DESTINATION_RULES, where, block.ref.name, spec, case)

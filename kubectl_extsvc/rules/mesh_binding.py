@@ -97,7 +97,7 @@ def dead_destination_rule(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.TLS,
     either={Fact.PROXY, Fact.DESTINATION_RULES},
-    uses={Fact.PROBES},
+    uses={Fact.PROBES, Fact.MESH_CONFIG},
 )
 def mesh_tls_to_outside(case: Case) -> Iterable[Finding]:
     """Sidecars speak the mesh's own mutual TLS to a server outside the mesh.

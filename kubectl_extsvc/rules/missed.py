@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from kubectl_extsvc.mesh.destination_rules import RegistryHost, virtual_service_of
+from kubectl_extsvc.mesh.destination_rules import RegistryHost, decision_on, virtual_service_of
 from kubectl_extsvc.mesh.hosts import resolve_host
 from kubectl_extsvc.mesh.registry import alias_target, registered
-from kubectl_extsvc.mesh.rule_lookup import decide
 from kubectl_extsvc.model.alias import Form, TlsMode
 from kubectl_extsvc.model.finding import Fact, Severity
 from kubectl_extsvc.model.observation import Case, Observation
@@ -46,7 +45,7 @@ def _destinations(fqdn: str, observation: Observation, case: Case) -> list[tuple
     snapshot = case.snapshot
     if observation.contract.scheme is not Scheme.HTTP and not observation.port.protocol.is_http:
         return []
-    found = virtual_service_of(fqdn, snapshot.virtual_services, observation.source.namespace, snapshot.cluster_domain)
+    found = virtual_service_of(fqdn, snapshot, observation.source.namespace)
     if found is None:
         return []
     namespace = found["metadata"].get("namespace", "")
@@ -105,23 +104,12 @@ def missed(host: str, namespace: str, observation: Observation, case: Case) -> M
 
 def would_decide(host: str, namespace: str, observation: Observation, case: Case) -> RuleDecision:
     """The DestinationRule that decides for a host at this source, if the source's proxy takes the call for that."""
-    snapshot, source = case.snapshot, observation.source
-    return decide(
-        snapshot.destination_rules,
-        host=host,
-        port=observation.port.number,
-        service_namespace=namespace,
-        client_namespace=source.namespace,
-        client_labels=dict(source.labels),
-        root_namespace=snapshot.mesh.root_namespace,
-        cluster_domain=snapshot.cluster_domain,
-    )
+    return decision_on(RegistryHost(host, namespace, observation.port.number), observation.source, case.snapshot)
 
 
 def _changing(host: str, observation: Observation, case: Case) -> ObjectRef | None:
     """A VirtualService on a host that does more than lead a call to the same server."""
-    snapshot = case.snapshot
-    found = virtual_service_of(host, snapshot.virtual_services, observation.source.namespace, snapshot.cluster_domain)
+    found = virtual_service_of(host, case.snapshot, observation.source.namespace)
     if found is None or not any(_does_something(route) for route in found["spec"].get("http") or ()):
         return None
     return metadata_ref(found, VIRTUAL_SERVICES.kind)

@@ -1,15 +1,15 @@
 """Family 06: what the mesh lets out, and where to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kubectl_extsvc.mesh.destination_rules import virtual_service_of
-from kubectl_extsvc.mesh.egress_scope import REGISTRY_ONLY, lets_in, outbound_policy, sidecar_of
-from kubectl_extsvc.mesh.hosts import EXPORT_TO_ANNOTATION, covers, exported_to, service_export_to
+from kubectl_extsvc.mesh.hosts import covers
+from kubectl_extsvc.mesh.istiod.sidecar_scope import REGISTRY_ONLY, EgressListener, SidecarScope, listeners_at, scope_of
 from kubectl_extsvc.mesh.registry import alias_target, service_named
 from kubectl_extsvc.model.alias import AddressTarget, AliasPort, AppProtocol, Form
 from kubectl_extsvc.model.finding import Fact, Finding, Severity
-from kubectl_extsvc.model.fix import Delete, JsonPatch, RemoveAnnotation, Step
+from kubectl_extsvc.model.fix import Delete, JsonPatch, Step
 from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL, private_host
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Scheme
@@ -28,6 +28,7 @@ from kubectl_extsvc.rules.evidence import (
     tls_block,
     went_well,
 )
+from kubectl_extsvc.rules.export_to import Hidden, hidden_service
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.missed import OF_OWN_HOST, Missed, missed, own_host
 from kubectl_extsvc.rules.registering import detachment
@@ -138,9 +139,8 @@ def envoy_answers(case: Case) -> Iterable[Finding]:
 
 def _on_the_alias(observation: Observation, case: Case) -> Json | None:
     """The VirtualService that holds for the alias's name at a source."""
-    domain = case.snapshot.cluster_domain
-    name, client = case.alias.fqdn(domain), observation.source.namespace
-    return virtual_service_of(name, case.snapshot.virtual_services, client, domain)
+    name = case.alias.fqdn(case.snapshot.cluster_domain)
+    return virtual_service_of(name, case.snapshot, observation.source.namespace)
 
 
 @rule(
@@ -296,20 +296,21 @@ def captures_others(case: Case) -> Iterable[Finding]:
     either={Fact.PROXY, Fact.PROBES},
     uses=OF_OWN_HOST | {Fact.DESTINATION_RULES},
 )
-def hidden_service(case: Case) -> Iterable[Finding]:
+def service_hidden(case: Case) -> Iterable[Finding]:
     """An annotation on the Service keeps it from proxies of the source's namespace, and its rules with it.
 
-    Why     networking.istio.io/exportTo on a Service says to which namespaces istiod tells of it. To others the
-            ClusterIP is a stranger's address: calls pass through, and no DestinationRule is asked; under
-            REGISTRY_ONLY they are refused.
+    Why     networking.istio.io/exportTo on a Service says to which namespaces istiod tells of it; where it says
+            nothing, meshConfig.defaultServiceExportTo does. To others the ClusterIP is a stranger's address: calls
+            pass through, and no DestinationRule is asked; under REGISTRY_ONLY they are refused.
     Seen    An error where calls are refused, or a rule would add TLS and they leave in clear; a warning where a
             VirtualService is passed by; silent where passing through does the same.
-    Cure    Remove the annotation, or name the source's namespace in it.
+    Cure    Remove the annotation, or name the source's namespace in it; with such a default, "*".
     Source  istio pilot/pkg/serviceregistry/kube/conversion.go ConvertService; live on Istio 1.31.
     """
     alias = case.alias
     for observation in behind_sidecar(case):
-        if not _hidden(observation, case):
+        hidden = _hidden(observation, case)
+        if hidden is None:
             continue
         route, failure = route_of(observation), failure_of(observation, case)
         harm = _harm(alias.fqdn(case.snapshot.cluster_domain), alias.namespace, observation, case)
@@ -322,8 +323,8 @@ def hidden_service(case: Case) -> Iterable[Finding]:
             Stage.ROUTE,
             alias.service,
             f"{alias.service} is not known to proxies of namespace {observation.source.namespace}: {what}",
-            evidence=[failure.seen if failure else "", _where(route), f"annotation {EXPORT_TO_ANNOTATION}"],
-            cure=RemoveAnnotation(alias.service, EXPORT_TO_ANNOTATION),
+            evidence=[failure.seen if failure else "", _where(route), hidden.by],
+            cure=hidden.cure,
             of=observation,
         )
 
@@ -361,55 +362,57 @@ class _Trim:
 def _trimmed(observation: Observation, case: Case) -> _Trim | None:
     """What the source's Sidecar resource leaves out of what the alias needs; None if nothing, or if there is none."""
     alias, snapshot, source = case.alias, case.snapshot, observation.source
-    sidecar = sidecar_of(source, snapshot) if snapshot.sidecars else None
-    if sidecar is None:
+    scope = scope_of(source, snapshot) if snapshot.sidecars else None
+    if scope is None or scope.sidecar is None:
         return None
-    fqdn = alias.fqdn(snapshot.cluster_domain)
+    port, fqdn = observation.port, alias.fqdn(snapshot.cluster_domain)
     target = own_host(observation, case)
     if target is None:
         return None
     by_name = alias.form is Form.EXTERNAL_NAME and snapshot.mesh.alias_mode
     if by_name and target.host != alias_target(alias.external_name_raw, snapshot):
         # A VirtualService on the alias's name leads there; both must come in for a listener and a route.
-        found = virtual_service_of(fqdn, snapshot.virtual_services, source.namespace, snapshot.cluster_domain)
+        found = virtual_service_of(fqdn, snapshot, source.namespace)
         namespace = found["metadata"].get("namespace", "") if found is not None else alias.namespace
         needed: list[tuple[str, tuple[str, ...]]] = [(namespace, (fqdn,)), (target.namespace, (target.host,))]
     elif by_name:
         needed = [(target.namespace, (target.host, fqdn))]
     else:
         needed = [(alias.namespace, (fqdn,))]
-    lacking = [(where, names) for where, names in needed if not lets_in(sidecar, source.namespace, where, *names)]
+    listeners = listeners_at(scope, port.number, port.protocol)
+
+    def lets_in(where: str, *names: str) -> bool:
+        return any(listener.lets_in(where, *names) for listener in listeners)
+
+    lacking = [(where, names) for where, names in needed if not lets_in(where, *names)]
     if not lacking:
         return None
     missing = [
-        (where, name)
-        for where, names in lacking
-        for name in ([n for n in names if not lets_in(sidecar, source.namespace, where, n)] or names)
+        (where, name) for where, names in lacking for name in ([n for n in names if not lets_in(where, n)] or names)
     ]
     lines = tuple(f"{where}/{name}" for where, name in missing)
-    ref = metadata_ref(sidecar, SIDECARS.kind)
+    ref = metadata_ref(scope.sidecar, SIDECARS.kind)
     left_out = " and ".join(name for _, name in missing)
-    return _Trim(ref, target.host, target.namespace, left_out, lines, _let_in(sidecar, ref, lines))
+    return _Trim(ref, target.host, target.namespace, left_out, lines, _let_in(scope, listeners, ref, lines))
 
 
-def _let_in(sidecar: Json, ref: ObjectRef, lines: tuple[str, ...]) -> str | Step:
-    """These lines at the egress entry that is for all ports."""
-    for number, egress in enumerate(sidecar["spec"].get("egress") or ()):
-        if not egress.get("port"):
-            path = f"/spec/egress/{number}/hosts/-"
-            return JsonPatch(ref, [{"op": "add", "path": path, "value": line} for line in lines])
+def _let_in(
+    scope: SidecarScope, listeners: Sequence[EgressListener], ref: ObjectRef, lines: tuple[str, ...]
+) -> str | Step:
+    """These lines at the egress entry that the call comes by; of several at the one that is for all ports."""
+    if listeners:
+        entry = next((listener for listener in listeners if not listener.port), listeners[0])
+        path = f"/spec/egress/{scope.listeners.index(entry)}/hosts/-"
+        return JsonPatch(ref, [{"op": "add", "path": path, "value": line} for line in lines])
     return f"add to {ref} (namespace {ref.namespace}) an egress entry without port, hosts {', '.join(lines)}"
 
 
-def _hidden(observation: Observation, case: Case) -> bool:
-    """The alias is its own Service, and the Service is not exported to the source's namespace."""
+def _hidden(observation: Observation, case: Case) -> Hidden | None:
+    """What keeps the Service from the source's namespace, where the alias is its own Service."""
     alias, snapshot = case.alias, case.snapshot
     if alias.form is Form.EXTERNAL_NAME and snapshot.mesh.alias_mode:
-        return False  # the name goes with its target, whatever the annotation says
-    service = service_named(alias.fqdn(snapshot.cluster_domain), snapshot)
-    if service is None:
-        return False
-    return not exported_to(service_export_to(service), alias.namespace, observation.source.namespace)
+        return None  # the name goes with its target, whatever the annotation says
+    return hidden_service(case, observation.source.namespace)
 
 
 def _lost_words(lost: Missed, observation: Observation) -> str:
@@ -425,11 +428,11 @@ def _where(route: Route | None) -> str:
 
 def _policy_words(observation: Observation, case: Case) -> str:
     """Who says REGISTRY_ONLY, "" if that was not read."""
-    sidecar = sidecar_of(observation.source, case.snapshot) if case.snapshot.sidecars else None
-    if outbound_policy(sidecar, case.snapshot.mesh_config) != REGISTRY_ONLY:
+    scope = scope_of(observation.source, case.snapshot)
+    if scope.policy != REGISTRY_ONLY:
         return ""
-    if sidecar is not None and (sidecar.get("spec") or {}).get("outboundTrafficPolicy") is not None:
-        ref = metadata_ref(sidecar, SIDECARS.kind)
+    if scope.sidecar is not None and scope.has_own_policy:
+        ref = metadata_ref(scope.sidecar, SIDECARS.kind)
         return f"outboundTrafficPolicy {REGISTRY_ONLY}: {ref} (namespace {ref.namespace})"
     return f"outboundTrafficPolicy {REGISTRY_ONLY} of the mesh"
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kubectl_extsvc.mesh.hosts import covers, exported_to, service_export_to
+from kubectl_extsvc.mesh.export_to import default_export_to, exported_to, service_export_to
+from kubectl_extsvc.mesh.hosts import covers
 from kubectl_extsvc.mesh.ports import entry_protocol, protocol_of
 from kubectl_extsvc.mesh.registry import RegistryPort, alias_target, is_external_name, registered, service_named
 from kubectl_extsvc.model.alias import Form
@@ -11,8 +12,9 @@ from kubectl_extsvc.model.finding import Fact, Finding, Severity
 from kubectl_extsvc.model.fix import JsonPatch, MergePatch, Step
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Scheme
-from kubectl_extsvc.model.resources import SERVICE_ENTRIES, Json, ObjectRef
+from kubectl_extsvc.model.resources import SERVICE_ENTRIES, SERVICES, Json, ObjectRef
 from kubectl_extsvc.rules.evidence import behind_sidecar, create_anew, metadata_ref, origin, route_of, say
+from kubectl_extsvc.rules.export_to import is_exported
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.missed import OF_OWN_HOST, missed, own_host
 from kubectl_extsvc.rules.translation import FailureKind, failure_of
@@ -173,10 +175,12 @@ def _near(entry: Json, wanted: str, observation: Observation, case: Case) -> tup
     plain = wanted.removesuffix(".").lower()
     own_port = next((port for port in spec.get("ports") or () if port.get("number") == number), None)
     redirects = bool(spec.get("endpoints")) or (own_port or {}).get("targetPort", number) != number
-    visible = exported_to(spec.get("exportTo") or (), ref.namespace, client)
+    visible = is_exported(SERVICE_ENTRIES, entry, client, case)
     for host in spec.get("hosts") or ():
         if host == wanted and not visible:
             patch = JsonPatch(ref, [{"op": "add", "path": "/spec/exportTo/-", "value": client}])
+            if not spec.get("exportTo"):
+                patch = JsonPatch(ref, [{"op": "add", "path": "/spec/exportTo", "value": [".", client]}])
             return 1, Detached(ref, host, f"{ref} is not exported to namespace {client}", patch, redirects)
         if host == wanted and own_port is None:
             numbers = ", ".join(str(port.get("number")) for port in spec.get("ports") or ()) or "none"
@@ -224,11 +228,12 @@ def _claims(host: str, number: int, client: str, case: Case) -> list[tuple[Objec
     service = service_named(host, snapshot)
     if service is not None and not (is_external_name(service) and snapshot.mesh.alias_mode):
         namespace = service["metadata"].get("namespace", "")
-        if exported_to(service_export_to(service), namespace, client):
+        default = default_export_to(SERVICES, snapshot.mesh_config)
+        if exported_to(service_export_to(service), namespace, client, default):
             claims.append((metadata_ref(service, "Service"), _service_port(service, number)))
     for entry in snapshot.service_entries:
-        spec, namespace = entry.get("spec") or {}, entry["metadata"].get("namespace", "")
-        if host not in (spec.get("hosts") or ()) or not exported_to(spec.get("exportTo") or (), namespace, client):
+        hosts = (entry.get("spec") or {}).get("hosts") or ()
+        if host not in hosts or not is_exported(SERVICE_ENTRIES, entry, client, case):
             continue
         claims.append((metadata_ref(entry, SERVICE_ENTRIES.kind), _entry_port(entry, number)))
     return claims

@@ -9,10 +9,11 @@ from kubectl_extsvc.mesh.destination_rules import (
     RegistryHost,
     credential_is_ignored,
     decision_for,
+    decision_on,
     route_host,
     tls_settings,
+    virtual_service_of,
 )
-from kubectl_extsvc.mesh.rule_lookup import decide
 from kubectl_extsvc.model.alias import Alias, TlsMode, TlsSettings
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.route import RuleDecision
@@ -55,10 +56,12 @@ def ref(name: str, namespace: str = "shop") -> ObjectRef:
     return ObjectRef("DestinationRule", namespace, name)
 
 
-def decision(*rules: dict[str, Any], client: str = "web", labels: dict[str, str] | None = None) -> RuleDecision:
-    return decide(
-        rules, host=HOST, port=80, service_namespace="shop", client_namespace=client, client_labels=labels or {}
-    )
+def decision(
+    *rules: dict[str, Any], client: str = "web", labels: dict[str, str] | None = None, **mesh_config: Any
+) -> RuleDecision:
+    snapshot = Snapshot(destination_rules=rules, mesh=ISTIO, mesh_config=mesh_config)
+    source = Source(client, "curl-1", "curl", MeshMode.SIDECAR, tuple((labels or {}).items()))
+    return decision_on(RegistryHost(HOST, "shop", 80), source, snapshot)
 
 
 def test_no_rule_that_covers_the_host_is_no_decision() -> None:
@@ -123,6 +126,29 @@ def test_an_older_rule_without_policy_takes_the_youngers_and_gives_its_name() ->
         ((ref("old"), "it has no trafficPolicy and takes that of destinationrule/young"),),
         ref("old"),
     )
+
+
+def test_where_rules_are_private_by_default_one_counts_elsewhere_only_if_it_says_so() -> None:
+    private: dict[str, Any] = {"defaultDestinationRuleExportTo": ["."]}
+    assert decision(rule("theirs"), **private) == RuleDecision(
+        None,
+        f"no DestinationRule that covers {HOST} reaches clients in namespace web",
+        "",
+        ((ref("theirs"), "it is private to namespace shop"),),
+    )
+    assert decision(rule("theirs"), client="shop", **private).rule == ref("theirs")
+    assert decision(rule("theirs", export_to=("*",)), **private).rule == ref("theirs")
+
+
+def test_where_virtual_services_are_private_by_default_one_is_seen_elsewhere_only_if_it_says_so() -> None:
+    def leading(client: str, **spec: Any) -> bool:
+        routes = [{"route": [{"destination": {"host": HOST}}]}]
+        obj = {"metadata": {"name": "lead", "namespace": "shop"}, "spec": {"hosts": [HOST], "http": routes, **spec}}
+        config = {"defaultVirtualServiceExportTo": ["."]}
+        snapshot = Snapshot(virtual_services=(obj,), mesh=ISTIO, mesh_config=config)
+        return virtual_service_of(HOST, snapshot, client) is obj
+
+    assert (leading("web"), leading("shop"), leading("web", exportTo=["*"])) == (False, True, True)
 
 
 def test_of_rules_with_different_export_to_the_youngest_counts() -> None:

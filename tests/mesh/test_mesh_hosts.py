@@ -4,10 +4,8 @@ import pytest
 
 from kubectl_extsvc.mesh.hosts import (
     covers,
-    exported_to,
     name_forms,
     resolve_host,
-    service_export_to,
     service_fqdn,
     service_of_fqdn,
     specificity,
@@ -95,25 +93,3 @@ def test_hosts_are_ordered_most_specific_first() -> None:
         "*.zocal",
         "*",
     ]
-
-
-@pytest.mark.parametrize(
-    ("export_to", "client", "expected"),
-    [
-        ((), "web", True),
-        (("*",), "web", True),
-        ((".",), "web", False),
-        ((".",), "shop", True),
-        (("web",), "web", True),
-        (("web",), "shop", False),
-        (("~",), "shop", False),
-    ],
-)
-def test_export_to_says_which_namespaces_see_an_object(export_to: tuple[str, ...], client: str, expected: bool) -> None:
-    assert exported_to(export_to, "shop", client) is expected
-
-
-def test_a_service_says_export_to_in_an_annotation() -> None:
-    annotated = {"metadata": {"name": "pay", "annotations": {"networking.istio.io/exportTo": "., web"}}}
-    assert service_export_to(annotated) == (".", "web")
-    assert service_export_to({"metadata": {"name": "pay"}}) == ()

@@ -229,6 +229,24 @@ def test_without_pods_an_address_within_the_cluster_may_take_the_meshs_tls(addre
     assert route.tls.mode is mode
 
 
+@pytest.mark.parametrize(
+    ("address", "asked", "mode"),
+    [
+        ("203.0.113.10", [], OutboundTls.AUTO_PLAINTEXT),
+        ("10.244.0.9", ["10.244.0.9"], OutboundTls.AUTO_PLAINTEXT),
+        ("10.244.0.9", ["10.0.0.1"], OutboundTls.UNKNOWN),
+        ("10.244.0.9", [], OutboundTls.UNKNOWN),
+    ],
+)
+def test_an_address_within_the_cluster_whose_pod_was_not_asked_for_may_take_the_meshs_tls(
+    address: str, asked: list[str], mode: OutboundTls
+) -> None:
+    snapshot = seen(service(), endpoint_slice(address), pods_at=frozenset(asked))
+    route = computed_route(snapshot, CLIENT, OutboundRequest(RequestKind.HTTP, "10.96.0.7", 80, host=ALIAS))
+    assert isinstance(route, Route)
+    assert route.tls.mode is mode
+
+
 def test_a_pod_of_a_slice_that_was_not_read_may_take_the_meshs_tls() -> None:
     of_a_pod = endpoint_slice("203.0.113.10")
     of_a_pod["endpoints"][0]["targetRef"] = {"kind": "Pod", "name": "web-1"}
@@ -236,6 +254,53 @@ def test_a_pod_of_a_slice_that_was_not_read_may_take_the_meshs_tls() -> None:
     route = computed_route(seen(service(), of_a_pod), CLIENT, request)
     assert isinstance(route, Route)
     assert route.tls.mode is OutboundTls.UNKNOWN
+
+
+def entry(name: str, created: str = "2026-01-01T00:00:09Z", host: str = "pay.example", **spec: Any) -> Json:
+    ports = [{"number": 80, "name": "http", "protocol": "HTTP"}]
+    found = istio("ServiceEntry", hosts=[host], **{"ports": ports, "resolution": "DNS", **spec})
+    return {**found, "metadata": {"name": name, "namespace": "default", "creationTimestamp": created}}
+
+
+def way_to_pay(*entries: Json, host: str = "pay.example", **request: Any) -> str:
+    return way(seen(*entries), address="203.0.113.10", host=host, **request)
+
+
+def test_which_of_two_equally_old_entries_counts_is_chance_where_they_differ() -> None:
+    by_name, by_address = entry("a"), entry("b", resolution="NONE")
+    chance = (
+        "serviceentry/a and serviceentry/b in namespace default are equally old, and istiod takes them in an order of "
+        "chance"
+    )
+    assert way_to_pay(by_name, by_address) == chance
+    assert way_to_pay(by_name, by_address, host="other.example") == "PassthroughCluster"
+    assert way_to_pay(by_name, entry("b")) == "outbound|80||pay.example"
+    younger = entry("b", "2026-01-01T00:00:10Z", resolution="NONE")
+    assert way_to_pay(by_name, younger) == "outbound|80||pay.example"
+
+
+def test_which_of_three_equally_old_entries_counts_is_chance_too() -> None:
+    assert "order of chance" in way_to_pay(entry("a"), entry("b", resolution="NONE"), entry("c"))
+    assert "order of chance" in way_to_pay(entry("a"), entry("b"), entry("c", resolution="NONE"))
+
+
+def test_which_address_of_an_entry_is_a_name_of_its_host_is_chance() -> None:
+    two = entry("a", addresses=["203.0.113.10", "203.0.113.11"])
+    assert way_to_pay(two) == "outbound|80||pay.example"
+    assert way_to_pay(two, host="203.0.113.11") == (
+        "serviceentry/a in namespace default has several addresses, and istiod takes them in an order of chance"
+    )
+
+
+def test_whose_a_name_is_that_an_external_name_service_and_an_entry_bear_is_chance() -> None:
+    target, squatter = entry("a", host="httpbin.org"), entry("b", host=ALIAS)
+    assert way(seen(external(), target, squatter)) == (
+        f"an ExternalName Service and a ServiceEntry have the host {ALIAS}, and istiod takes one by chance"
+    )
+    assert way(seen(external(), target)) == "outbound|80||httpbin.org"
+    elsewhere = entry("b", host=ALIAS, ports=[{"number": 8080, "name": "http", "protocol": "HTTP"}])
+    assert way(seen(external(), target, elsewhere)) == "outbound|80||httpbin.org"
+    assert way(seen(external(), squatter)) == OWN
 
 
 def test_without_istio_no_proxy_has_a_way() -> None:

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from kubectl_extsvc.mesh.aliases import aliases_in
-from kubectl_extsvc.mesh.destination_rules import credential_is_ignored, route_host
+from kubectl_extsvc.mesh.destination_rules import RegistryHost, credential_is_ignored, decision_on, route_host
 from kubectl_extsvc.mesh.hosts import name_forms
 from kubectl_extsvc.mesh.ports import protocol_of
 from kubectl_extsvc.mesh.registry import registered
-from kubectl_extsvc.mesh.rule_lookup import decide
 from kubectl_extsvc.model.alias import Alias, AppProtocol
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.route import RuleDecision
@@ -91,14 +90,7 @@ def decided(name: str, cluster: str) -> tuple[Snapshot, RuleDecision, int]:
     _, port, _, host = cluster.split("|")
     known = registered(host, snapshot, client.namespace)
     assert known is not None, f"{host} must be in the registry, since it has an Envoy cluster"
-    decision = decide(
-        snapshot.destination_rules,
-        host=host,
-        port=int(port),
-        service_namespace=known.namespace,
-        client_namespace=client.namespace,
-        client_labels=dict(client.labels),
-    )
+    decision = decision_on(RegistryHost(host, known.namespace, int(port)), client, snapshot)
     return snapshot, decision, int(port)
 
 

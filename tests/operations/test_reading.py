@@ -176,7 +176,7 @@ async def test_the_mesh_configuration_is_that_of_the_sources_revision(store: Obj
 async def test_without_istio_its_configuration_is_not_asked_for(store: ObjectStore, cluster: Cluster) -> None:
     around = await read_surroundings(cluster, Snapshot(), (alias_of("10.0.0.1"),), (WEB,))
 
-    assert around == Snapshot()
+    assert around == Snapshot(pods_at=frozenset(("10.0.0.1",)))
     assert not [path for path in store.server.seen() if "istio" in path]
 
 
@@ -185,11 +185,14 @@ async def test_pods_are_asked_for_by_so_many_addresses_at_most_and_by_private_on
 ) -> None:
     addresses = (*(f"8.8.8.{number}" for number in range(30)), "10.0.0.1")
 
-    await read_surroundings(cluster, Snapshot(), (alias_of(*addresses), alias_of("10.0.0.2", *addresses)), (WEB,))
+    aliases = (alias_of(*addresses), alias_of("10.0.0.2", *addresses))
+
+    around = await read_surroundings(cluster, Snapshot(), aliases, (WEB,))
 
     asked = [dict(seen.query)["fieldSelector"] for seen in store.server.requests if seen.path == "/api/v1/pods"]
     assert len(asked) == 8
     assert {"status.podIP=10.0.0.1", "status.podIP=10.0.0.2"} <= set(asked)
+    assert {f"status.podIP={address}" for address in around.pods_at or ()} == set(asked)
 
 
 async def test_refusals_are_unread_with_the_verb_and_pods_of_the_namespace_will_do(

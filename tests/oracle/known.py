@@ -40,35 +40,20 @@ def _turned_off(world: Json, _: Json, differences: Differences) -> bool:
 TLS_FIELDS = {"tls", "endpoints", "sni", "subject_alt_names", "ca", "auto_sni", "auto_san_validation"}
 
 
-def _by_default(world: Json, _: Json, differences: Differences) -> bool:
-    """Two rules of one host and namespace, one of which has no exportTo."""
-    rules = [(rule["metadata"]["namespace"], rule["spec"]) for rule in _objects(world, "DestinationRule")]
-    default = world["mesh"].get("defaultDestinationRuleExportTo")
-    without = {(namespace, spec["host"]) for namespace, spec in rules if not spec.get("exportTo")}
-    told = {(namespace, spec["host"]) for namespace, spec in rules if spec.get("exportTo") == default}
-    decided = {"rule", *TLS_FIELDS}
-    return bool(default) and bool(without & told) and differences.keys() <= decided
-
-
-def _names_of_two(world: Json) -> set[str]:
-    """FQDNs of ExternalName Services that are hosts of ServiceEntries, too."""
-    aliases = {
+def _external_names(world: Json) -> set[str]:
+    """FQDNs of ExternalName Services."""
+    return {
         service_fqdn(service["metadata"]["name"], service["metadata"]["namespace"])
         for service in _objects(world, "Service")
         if service["spec"].get("type") == "ExternalName"
     }
-    return aliases & {host for entry in _objects(world, "ServiceEntry") for host in entry["spec"]["hosts"]}
 
 
-def _of_two(world: Json, call: Json, differences: Differences) -> bool:
-    """The call is by a name of such an alias, and the virtual hosts differ but not their table."""
-    called = call.get("host", "").partition(":")[0].rstrip(".")
-    fqdns = {fqdn for fqdn in _names_of_two(world) if fqdn.startswith(called.partition(".")[0] + ".")}
-    return bool(fqdns) and "virtual_host" in differences and "listener" not in differences
-
-
-def _two_chains(world: Json, _: Json, differences: Differences) -> bool:
-    return differences.get("end", ("", ""))[0] == "multiple_filter_chains" and bool(_names_of_two(world))
+def _of_a_wildcard(world: Json, _: Json, differences: Differences) -> bool:
+    """Only the name of the virtual host, of an alias or its target, and a VirtualService is on both by a wildcard."""
+    hosts = {name.rpartition(":")[0] for name in differences.get("virtual_host", ())}
+    wild = any(host.startswith("*") for one in _objects(world, "VirtualService") for host in one["spec"]["hosts"])
+    return differences.keys() == {"virtual_host"} and wild and not hosts.isdisjoint(_external_names(world))
 
 
 KNOWN = (
@@ -79,21 +64,10 @@ KNOWN = (
         _turned_off,
     ),
     Known(
-        "defaultDestinationRuleExportTo beside exportTo",
-        "Of two rules of one host, one says the exportTo that meshConfig gives the other. Istio compares what is "
-        "written and does not merge them (destination_rule.go); we read the default into the rule, and do.",
-        _by_default,
-    ),
-    Known(
-        "alias and ServiceEntry of one name",
-        "A ServiceEntry bears the FQDN of an ExternalName Service, whose target is registered too. Which virtual host "
-        "gets the name is chance: istiod asks a map for its services (BuildSidecarVirtualHostWrapper in route.go).",
-        _of_two,
-    ),
-    Known(
-        "two filter chains for one SNI",
-        "As before, on a TLS port: both chains have the name, and Envoy refuses such a listener. What it then does "
-        "depends on what it had before; we take the first.",
-        _two_chains,
+        "alias and target under one wildcard",
+        "A VirtualService is on an alias and on its target by a wildcard. Both get a virtual host with its routes, and "
+        "which of them the alias's name is of is chance: istiod asks a map for what the wildcard covers "
+        "(separateVSHostsAndServices in route.go). The routes are the same.",
+        _of_a_wildcard,
     ),
 )

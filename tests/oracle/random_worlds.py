@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kubectl_extsvc.mesh.hosts import EXPORT_TO_ANNOTATION, name_forms, service_fqdn, service_of_fqdn
+from kubectl_extsvc.mesh.export_to import EXPORT_TO_ANNOTATION
+from kubectl_extsvc.mesh.hosts import name_forms, service_fqdn, service_of_fqdn
 from kubectl_extsvc.model.alias import AddressTarget, HostTarget, Intent, Target, TlsMode, TlsSettings
 from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL, private_host
 from kubectl_extsvc.model.resources import Json

@@ -39,7 +39,7 @@ from kubectl_extsvc.model.finding import Fact, Finding, Severity, Skipped
 from kubectl_extsvc.model.observation import Case, Stage
 from kubectl_extsvc.model.probe import Answer, Purpose, Scheme
 from kubectl_extsvc.model.resolution import Reply, ResolutionUnknown
-from kubectl_extsvc.model.route import OutboundTls, RouteUnknown, TlsInEffect
+from kubectl_extsvc.model.route import OutboundTls, Route, RouteUnknown, TlsInEffect
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules import CAUSAL_ORDER, RULES, judge
@@ -357,6 +357,24 @@ def test_rule_hidden_by_export_to_is_cured_by_showing_it() -> None:
     )
 
 
+def test_rule_hidden_by_the_meshs_default_is_cured_by_saying_that_it_is_for_all() -> None:
+    other = replace(WEB, namespace="front")
+    hidden = case(
+        address_alias(HTTP_TO_TLS),
+        seen(by_origin(400), source=other, port=HTTP_TO_TLS, route=route(), decision=NO_RULE),
+        destination_rules=(destination_rule(tls={"mode": "SIMPLE", "sni": "api.pay.example"}),),
+        endpoint_slices=(slice_of("203.0.113.20", number=443),),
+        resolved={"api.pay.example": ("203.0.113.20",)},
+        mesh_config={"defaultDestinationRuleExportTo": ["."]},
+    )
+    (finding,) = judge(hidden).findings
+    assert (finding.code, finding.cure) == (
+        "XS0407",
+        "kubectl patch destinationrule my-pay -n shop --type=json -p "
+        '\'[{"op":"add","path":"/spec/exportTo","value":["*"]}]\'',
+    )
+
+
 def test_service_hidden_by_annotation_is_cured_by_taking_it_off() -> None:
     other = replace(WEB, namespace="front")
     service = {
@@ -661,6 +679,27 @@ def test_subset_of_its_own_mode_is_not_held_against_the_replay() -> None:
         ),
     )
     assert codes(subset) == []
+
+
+def test_tls_of_a_subset_is_cured_where_it_stands() -> None:
+    firing = FIRING["XS0403"]
+    (found,) = firing.observations[:1]
+    assert isinstance(found.route, Route)
+    to_subset = replace(found.route, envoy_cluster=f"outbound|80|v1|{PAY_HOST}")
+
+    def cure(**subset: Any) -> str:
+        rule = destination_rule(tls={"mode": "DISABLE"}, subsets=[{"name": "v0"}, {"name": "v1", **subset}])
+        snapshot = replace(firing.snapshot, destination_rules=(rule,))
+        observations = (replace(found, route=to_subset), *firing.observations[1:])
+        return next(f for f in judge(replace(firing, snapshot=snapshot, observations=observations)).findings).cure
+
+    simple = {"tls": {"mode": "SIMPLE"}}
+    assert '"path":"/spec/subsets/1/trafficPolicy/tls/sni"' in cure(trafficPolicy=simple)
+    level = {"port": {"number": 80}, **simple}
+    assert '"path":"/spec/subsets/1/trafficPolicy/portLevelSettings/0/tls/sni"' in cure(
+        trafficPolicy={"portLevelSettings": [level]}
+    )
+    assert '{"spec":{"trafficPolicy":{"tls":{"sni":' in cure()
 
 
 def test_call_that_went_well_refutes_a_dump_of_another_moment() -> None:

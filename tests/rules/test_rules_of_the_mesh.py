@@ -81,11 +81,15 @@ def replayed(judged: Case) -> Case:
     return replace(judged, observations=observations)
 
 
+TO_PAY = route(OutboundTls.SIMPLE, rule=ref("my-pay"))
+
+
 def called(*rules: Json, way: Route | RouteUnknown | None = None, status: int = 200, **changes: Any) -> Case:
     """An alias that goes well in clear, these rules, and what follows from them."""
     observed = seen(by_origin(status), route=way or route(), source=changes.pop("source", WEB))
     services = changes.pop("services", (service(),))
-    return replayed(case(address_alias(), observed, destination_rules=rules, services=services, **HEALTHY))
+    fields = HEALTHY | changes
+    return replayed(case(address_alias(), observed, destination_rules=rules, services=services, **fields))
 
 
 # --- lost rules ------------------------------------------------------------------------------------------------------
@@ -128,6 +132,28 @@ def test_a_rule_that_is_not_exported_to_the_source_is_cured_by_showing_it() -> N
         "XS0308",
         'kubectl patch destinationrule my-pay -n shop --type=json -p \'[{"op":"remove","path":"/spec/exportTo"}]\'',
     )
+
+
+def test_a_rule_that_is_private_by_default_is_cured_by_saying_that_it_is_for_all() -> None:
+    private = {"defaultDestinationRuleExportTo": ["."]}
+    finding = only(called(destination_rule(tls=FULL), source=FRONT, mesh_config=private))
+    assert (finding.code, finding.severity, finding.evidence[0]) == (
+        "XS0308",
+        Severity.ERROR,
+        "it is private to namespace shop",
+    )
+    assert finding.cure == (
+        "kubectl patch destinationrule my-pay -n shop --type=json -p "
+        '\'[{"op":"add","path":"/spec/exportTo","value":["*"]}]\''
+    )
+    assert said(called(destination_rule(tls=FULL, exportTo=["*"]), source=FRONT, way=TO_PAY, mesh_config=private)) == []
+
+
+def test_a_rule_that_is_written_anew_is_for_all_where_rules_are_private_by_default() -> None:
+    elsewhere = destination_rule("far", PAY_HOST, "other", tls=FULL)
+    private = {"defaultDestinationRuleExportTo": ["."]}
+    assert '"spec":{"host":' in only(called(elsewhere, source=FRONT)).cure
+    assert '"spec":{"exportTo":["*"],"host":' in only(called(elsewhere, source=FRONT, mesh_config=private)).cure
 
 
 def test_a_rule_that_selects_other_workloads_is_cured_by_selecting_this_one() -> None:
@@ -289,6 +315,26 @@ def test_an_alias_that_originates_by_a_private_host_needs_both_names() -> None:
     assert said(of(f"shop/{PAY_HOST}", f"shop/{private}", way=through)) == []
 
 
+def test_a_sidecar_that_lets_the_alias_in_at_other_ports_alone_is_told() -> None:
+    egress: list[Json] = [
+        {"port": {"number": 80, "protocol": "HTTP"}, "hosts": ["istio-system/*"]},
+        {"hosts": ["*/*"]},
+    ]
+
+    def refused(*entries: Json) -> Case:
+        trimming = {"metadata": {"name": "default", "namespace": "shop"}, "spec": {"egress": list(entries)}}
+        way = seen(by_envoy(502, 0), route=BLOCK_ALL)
+        return replayed(case(address_alias(), way, sidecars=(trimming,), services=(service(),), **HEALTHY))
+
+    finding = only(refused(*egress))
+    assert (finding.code, finding.cure) == (
+        "XS0603",
+        "kubectl patch sidecar default -n shop --type=json -p "
+        '\'[{"op":"add","path":"/spec/egress/0/hosts/-","value":"shop/my-pay.shop.svc.cluster.local"}]\'',
+    )
+    assert [code for code, _ in said(refused(*reversed(egress)))] == ["XS0601"]
+
+
 def test_a_sidecar_with_entries_for_single_ports_only_is_cured_by_hand() -> None:
     sidecar = {
         "metadata": {"name": "default", "namespace": "shop"},
@@ -322,6 +368,36 @@ def test_a_hidden_service_is_refused_under_registry_only() -> None:
         **HEALTHY,
     )
     assert said(replayed(judged)) == [("XS0609", "error")]
+
+
+def test_a_service_that_is_hidden_by_default_is_cured_by_saying_that_it_is_for_all() -> None:
+    judged = case(
+        address_alias(),
+        seen(by_envoy(502, 0), route=BLOCK_ALL, source=FRONT),
+        services=(service(),),
+        mesh_config={"defaultServiceExportTo": ["."]},
+        **HEALTHY,
+    )
+    finding = only(replayed(judged))
+    assert (finding.code, finding.evidence[-1]) == ("XS0609", "meshConfig.defaultServiceExportTo")
+    assert finding.cure == (
+        "kubectl patch service my-pay -n shop --type=merge -p "
+        '\'{"metadata":{"annotations":{"networking.istio.io/exportTo":"*"}}}\''
+    )
+
+
+def test_an_entry_that_is_hidden_by_default_is_cured_by_naming_the_sources_namespace() -> None:
+    private = {"defaultServiceExportTo": ["."]}
+    out = entry(HTTP_80, namespace="web")
+    finding = only(by_name(out, way=BLOCK_ALL, outcome=by_envoy(502, 0), mesh_config=private))
+    assert (finding.code, finding.message) == (
+        "XS0601",
+        "serviceentry/out is not exported to namespace shop: the proxy blocks it",
+    )
+    assert finding.cure == (
+        "kubectl patch serviceentry out -n web --type=json -p "
+        '\'[{"op":"add","path":"/spec/exportTo","value":[".","shop"]}]\''
+    )
 
 
 def test_a_captor_that_adds_tls_of_its_own_spoils_the_call() -> None:

@@ -7,6 +7,7 @@ from worlds.recorded_cases import recorded_case
 from kubectl_extsvc.model.finding import Severity
 from kubectl_extsvc.model.observation import Stage
 from kubectl_extsvc.model.report import SourceReport
+from kubectl_extsvc.model.route import Route
 from kubectl_extsvc.rules import judge
 from kubectl_extsvc.rules.stages import first_difference, stages_of
 from kubectl_extsvc.rules.tls_summary import tls_summary
@@ -103,6 +104,19 @@ def test_first_difference_is_a_difference_and_no_other_name_for_the_same(key: st
 @pytest.mark.parametrize("key", EXPECTED)
 def test_tls_mode_in_effect_and_who_decided_it(key: str) -> None:
     assert tls_summary(recorded_case(key)) == EXPECTED[key][2]
+
+
+@pytest.mark.parametrize("key", EXPECTED)
+def test_proxy_does_what_follows_from_the_objects(key: str) -> None:
+    seen = recorded_case(key).observations[0]
+    assert isinstance(seen.route, Route)
+    assert isinstance(seen.computed, Route)
+    assert (seen.route.observed, seen.computed.observed) == (True, False)
+    assert _end(seen.computed) == _end(seen.route)
+
+
+def _end(route: Route) -> tuple[object, ...]:
+    return route.envoy_cluster, route.direct_response, route.rule, route.tls.mode
 
 
 def test_every_recorded_world_is_judged() -> None:

@@ -1,6 +1,7 @@
 """The recorded worlds of tests/worlds/envoy as cases: objects, the sidecar's configuration and the curls."""
 
 import json
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -10,6 +11,8 @@ from worlds.recorded import FOLDER, PROBES, Probe, config_of
 from kubectl_extsvc.mesh.aliases import find_alias
 from kubectl_extsvc.mesh.contracts import contract
 from kubectl_extsvc.mesh.destination_rules import decision_for
+from kubectl_extsvc.mesh.istiod.client import Client
+from kubectl_extsvc.mesh.istiod.computed import computed_route
 from kubectl_extsvc.mesh.routing import route_of
 from kubectl_extsvc.model.alias import Alias, AliasPort
 from kubectl_extsvc.model.marks import HOST_ANNOTATION, MIRRORING_CONTROLLER, SERVICE_NAME_LABEL, SLICE_MANAGED_BY_LABEL
@@ -22,6 +25,13 @@ from kubectl_extsvc.probes.access_log import access_log_entries
 
 SIDECAR = Source("default", "curl-1", "curl", MeshMode.SIDECAR, (("app", "curl"),))
 PLAIN = Source("without-istio", "curl-2", "curl", MeshMode.PLAIN, (("app", "curl"),))
+
+CURL: Json = {
+    "kind": "Service",
+    "metadata": {"name": "curl", "namespace": "default"},
+    "spec": {"clusterIP": "10.96.77.77", "selector": {"app": "curl"}, "ports": [{"name": "http", "port": 80}]},
+}
+"""The mesh's own, that nearly all worlds had: it makes port 80 one of HTTP."""
 
 OUTSIDE = {
     "203.0.113.10": "httpbin.org",
@@ -53,6 +63,8 @@ def snapshot_of(probe: Probe, *, hosts: bool) -> Snapshot:
         kinds.setdefault(obj["kind"], []).append(obj)
     slices = [*kinds.get("EndpointSlice", ()), *map(_mirrored, kinds.get("Endpoints", ()))]
     services = [_service(obj, probe, slices, hosts) for obj in kinds["Service"]]
+    text = _text(probe.world)
+    services += [] if "# remove: service/curl" in text else [CURL]
     resolved: dict[str, tuple[str, ...]] = {}
     for address, host in OUTSIDE.items():
         resolved[host] = (*resolved.get(host, ()), address)
@@ -63,15 +75,27 @@ def snapshot_of(probe: Probe, *, hosts: bool) -> Snapshot:
         virtual_services=tuple(kinds.get("VirtualService", ())),
         service_entries=tuple(kinds.get("ServiceEntry", ())),
         sidecars=tuple(kinds.get("Sidecar", ())),
+        mesh_config=_mesh_config(text),
+        all_namespaces=True,
         mesh=Mesh(installed=True, api_version="v1", version=(1, 31)),
         resolved=resolved,
     )
 
 
+def _text(world: str) -> str:
+    return (FOLDER / f"{world}.yaml").read_text()
+
+
+def _mesh_config(text: str) -> Json:
+    """What the recorded istiod was told: an access log for all, and the world's outbound policy."""
+    mode = re.search(r"^# mesh: (\w+)$", text, re.MULTILINE)
+    return {"accessLogFile": "/dev/stdout"} | ({"outboundTrafficPolicy": {"mode": mode[1]}} if mode else {})
+
+
 @cache
 def _objects(world: str) -> tuple[Json, ...]:
     """The world's objects. Its slices count as written by hand, whatever name the recording gave to that hand."""
-    loaded: list[Json] = list(yaml.safe_load_all((FOLDER / f"{world}.yaml").read_text()))
+    loaded: list[Json] = list(yaml.safe_load_all(_text(world)))
     for obj in loaded:
         (obj["metadata"].get("labels") or {}).pop(SLICE_MANAGED_BY_LABEL, None)
     return tuple(loaded)
@@ -137,9 +161,11 @@ def _observation(
     observation = Observation(source, port, spoken, (answer,))
     if source is PLAIN:
         return observation
+    config = config_of(probe.world)
     return replace(
         observation,
-        route=route_of(config_of(probe.world), probe.request),
+        route=route_of(config, probe.request),
+        computed=computed_route(snapshot, Client.of_source(SIDECAR, config.node), probe.request),
         decision=decision_for(alias, port.number, source, snapshot),
         access_log=_log_of(probe) if access_log else None,
     )

@@ -8,7 +8,7 @@ from functools import cache
 from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig, at, objects, text, typed
 from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.istiod.clusters import Made, cluster_named, clusters_of
-from kubectl_extsvc.mesh.istiod.doubts import doubt_about, settled_tls
+from kubectl_extsvc.mesh.istiod.doubts import doubt_about, settled_tls, tie_about
 from kubectl_extsvc.mesh.istiod.listeners import listeners_for, listeners_of
 from kubectl_extsvc.mesh.istiod.push_context import push_context
 from kubectl_extsvc.mesh.istiod.routes import table_named
@@ -57,7 +57,19 @@ def computed_route(snapshot: Snapshot, client: Client, request: OutboundRequest)
         return route
     if doubt := doubt_about(scope, request, route):
         return RouteUnknown(doubt)
+    if (tie := tie_about(scope, request, route)) and _is_chance(scope, request, route):
+        return RouteUnknown(tie)
     return settled_tls(scope, route)
+
+
+def _is_chance(scope: SidecarScope, request: OutboundRequest, route: Route) -> bool:
+    """Whether it is another way if istiod looks at the same objects in another order."""
+
+    def way(found: Route | RouteUnknown) -> object:
+        return replace(found, endpoints=tuple(sorted(found.endpoints, key=repr))) if isinstance(found, Route) else found
+
+    others = (sidecar_scope(push, scope.client) for push in scope.push.other_orders)
+    return any(way(route_by_objects(other, request)) != way(route) for other in others)
 
 
 def route_by_objects(scope: SidecarScope, request: OutboundRequest) -> Route | RouteUnknown:

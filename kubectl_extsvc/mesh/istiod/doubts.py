@@ -7,10 +7,12 @@ from dataclasses import replace
 from kubectl_extsvc.mesh.envoy_dump import SPECIAL_CLUSTERS, VIRTUAL_OUTBOUND
 from kubectl_extsvc.mesh.hosts import covers, service_of_fqdn
 from kubectl_extsvc.mesh.istiod.name_forms import meant_by
+from kubectl_extsvc.mesh.istiod.push_context import end_of_chain
 from kubectl_extsvc.mesh.istiod.services import UNSPECIFIED, MeshService, Resolution
-from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, egress_listener_for
+from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, egress_listener_for, listeners_at
 from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService
 from kubectl_extsvc.mesh.outbound_request import UNKNOWN_ADDRESS, OutboundRequest, RequestKind
+from kubectl_extsvc.model.alias import AppProtocol
 from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL
 from kubectl_extsvc.model.resources import (
     CONFIG_MAPS,
@@ -59,6 +61,7 @@ def _doubts(scope: SidecarScope, request: OutboundRequest, route: Route) -> Iter
         yield from _of_other_namespaces(scope, request, route, unclaimed=unclaimed)
     if any(_is_on(virtual_service.hosts, scope, request, route) for virtual_service in _delegating(scope, request)):
         yield "a VirtualService on the host delegates to another, which is not followed"
+    yield from _of_a_name_of_two(scope, request)
     if request.address == UNKNOWN_ADDRESS:
         yield from _of_the_address(scope, request)
 
@@ -127,6 +130,31 @@ def _is_on(hosts: Iterable[str], scope: SidecarScope, request: OutboundRequest, 
     return any(covers(host, name) for host in hosts for name in names if name)
 
 
+def _of_a_name_of_two(scope: SidecarScope, request: OutboundRequest) -> Iterator[str]:
+    """An ExternalName Service's name is its target's too, and a ServiceEntry bears it: istiod asks a map which of them
+    comes first (BuildSidecarVirtualHostWrapper in route.go); for SNI it makes two filter chains of one match."""
+    push, domain = scope.push, scope.push.cluster_domain
+    called = request.host.partition(":")[0] or request.sni
+    for name in meant_by(called, scope.client.namespace, domain) if called else ():
+        if name not in push.external_names:
+            continue
+        target = end_of_chain(name, push.external_names)
+        listeners = listeners_at(scope, request.port, AppProtocol.HTTP)
+        entries = [known for one in listeners for known in one.by_host.get(name, ()) if not known.kubernetes]
+        targets = [known for one in listeners for known in one.by_host.get(target or "", ()) if name in known.aliases]
+        if all(any(_takes(request, known) for known in claimants) for claimants in (entries, targets)):
+            yield f"an ExternalName Service and a ServiceEntry have the host {name}, and istiod takes one by chance"
+
+
+def _takes(request: OutboundRequest, service: MeshService) -> bool:
+    port = service.port(request.port)
+    if port is None:
+        return False
+    if request.kind is RequestKind.HTTP:
+        return port.protocol.is_http or port.protocol is AppProtocol.AUTO
+    return port.protocol.is_tls
+
+
 def _of_the_address(scope: SidecarScope, request: OutboundRequest) -> Iterator[str]:
     """Where the name leads is not known, and some listener is for an address outside the cluster."""
     listener = egress_listener_for(scope, request.port)
@@ -141,14 +169,41 @@ def _of_the_address(scope: SidecarScope, request: OutboundRequest) -> Iterator[s
             )
 
 
+def tie_about(scope: SidecarScope, request: OutboundRequest, route: Route) -> str:
+    """Which objects that bear on a route istiod takes in an order of chance, in one line; "" if none does.
+
+    That they are tied does not mean that it matters.
+    """
+    called = {request.host.rpartition(":")[0] or request.host, request.host, request.sni}
+    own = leads_to(scope, route)
+    for tied in scope.push.tied:
+        host = tied[0].host
+        addresses = {address for service in tied for address in (service.address, *service.automatic)}
+        takes_all = UNSPECIFIED in addresses and tied[0].port(request.port) is not None
+        if (
+            (own is not None and own.host == host)
+            or takes_all
+            or any("/" in address for address in addresses)
+            or not addresses.isdisjoint({request.address, *called})
+            or any(covers(host, name) for name in called if name)
+        ):
+            refs = dict.fromkeys(f"serviceentry/{service.obj['metadata']['name']}" for service in tied)
+            where = f"in namespace {tied[0].namespace}"
+            if len(refs) == 1:
+                return f"{next(iter(refs))} {where} has several addresses, and istiod takes them in an order of chance"
+            return f"{' and '.join(refs)} {where} are equally old, and istiod takes them in an order of chance"
+    return ""
+
+
 def settled_tls(scope: SidecarScope, route: Route) -> Route:
     """Whether an endpoint takes the mesh's TLS is its pod's matter, and not every pod was read."""
     service, snapshot = leads_to(scope, route), scope.push.snapshot
     if service is None or not service.kubernetes or route.tls.mode is not OutboundTls.AUTO_PLAINTEXT:
         return route
     addresses = {endpoint.address for endpoint in route.endpoints}
-    guessed = PODS.plural in snapshot.unread and any(map(_may_be_a_pod, addresses))
-    if guessed or _pods_of_slices(scope, service) & addresses - set(_addresses(snapshot.pods)):
+    asked = frozenset() if PODS.plural in snapshot.unread else snapshot.pods_at
+    guessed = addresses - asked if asked is not None else set()
+    if any(map(_may_be_a_pod, guessed)) or _pods_of_slices(scope, service) & addresses - set(_addresses(snapshot.pods)):
         return replace(route, tls=TlsInEffect(OutboundTls.UNKNOWN))
     return route
 

@@ -7,16 +7,23 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import groupby
 from typing import Any
 
 from kubectl_extsvc.mesh.by_identity import ByIdentity
+from kubectl_extsvc.mesh.export_to import default_export_to, exported_to
+from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.istiod.services import MeshService, Resolution, age, service_of, services_of_entry
 from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService, read_virtual_services
-from kubectl_extsvc.mesh.rule_lookup import Rule, read_rule
+from kubectl_extsvc.mesh.rule_lookup import Merged, Rule, look_up, read_rule
 from kubectl_extsvc.mesh.sources import addresses_of
 from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL
-from kubectl_extsvc.model.resources import Json
+from kubectl_extsvc.model.resources import DESTINATION_RULES, SERVICES, VIRTUAL_SERVICES, Json
+from kubectl_extsvc.model.route import RuleDecision
 from kubectl_extsvc.model.snapshot import Snapshot
+
+MOST_ORDERS = 4
+"""Of services that nothing puts in order; each costs as much as the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +31,8 @@ class PushContext:
     """Each part is made when it is first asked for."""
 
     snapshot: Snapshot
+    turn: int = 0
+    """By how many places services that nothing puts in order are turned, see other_orders."""
     scopes: dict[tuple[object, ...], Any] = field(default_factory=dict)
     """What is already known of a client, by its key."""
 
@@ -43,9 +52,24 @@ class PushContext:
     def services(self) -> tuple[MeshService, ...]:
         """Of Services and ServiceEntries, oldest first."""
         entries = (service for entry in self.snapshot.service_entries for service in services_of_entry(entry))
-        found = sorted((*self.kubernetes.values(), *entries), key=lambda s: (s.created, s.name, s.namespace))
+        found = sorted((*self.kubernetes.values(), *entries), key=_order)
+        if self.turn:
+            found = [service for _, tied in groupby(found, _order) for service in _turned([*tied], self.turn)]
         aliases = self._aliases()
         return tuple(replace(s, aliases=aliases[s.host]) if s.host in aliases else s for s in found)
+
+    @cached_property
+    def tied(self) -> tuple[tuple[MeshService, ...], ...]:
+        """Services of one host, namespace and second, which istiod looks at in the order of a map: ServiceEntries, and
+        the addresses of one (SortServicesByCreationTime, and Services in serviceentry/controller.go)."""
+        groups = (tuple(group) for _, group in groupby(self.services, _order))
+        return tuple(group for group in groups if len(group) > 1)
+
+    @cached_property
+    def other_orders(self) -> "tuple[PushContext, ...]":
+        """The same objects, with others of those that are tied at the head."""
+        most = max(map(len, self.tied), default=1)
+        return tuple(PushContext(self.snapshot, turn) for turn in range(1, min(most, MOST_ORDERS)))
 
     def _aliases(self) -> dict[str, tuple[str, ...]]:
         """Host → FQDNs of the ExternalName Services that stand for it in the end; a loop stands for nothing.
@@ -73,7 +97,7 @@ class PushContext:
     @cached_property
     def virtual_services(self) -> tuple[VirtualService, ...]:
         """Oldest first."""
-        default = self.mesh_config.get("defaultVirtualServiceExportTo") or ()
+        default = default_export_to(VIRTUAL_SERVICES, self.mesh_config)
         return tuple(read_virtual_services(self.snapshot.virtual_services, default, self.cluster_domain))
 
     @cached_property
@@ -101,8 +125,7 @@ class PushContext:
     @cached_property
     def rules(self) -> Mapping[str, tuple[Rule, ...]]:
         """Resolved host, perhaps a wildcard → DestinationRules."""
-        # Of the default only "." means anything (setDestinationRules).
-        private = "." in (self.mesh_config.get("defaultDestinationRuleExportTo") or ())
+        private = bool(default_export_to(DESTINATION_RULES, self.mesh_config))
         found: dict[str, list[Rule]] = defaultdict(list)
         for obj in self.snapshot.destination_rules:
             rule = read_rule(obj, self.cluster_domain, private_by_default=private)
@@ -133,23 +156,35 @@ class PushContext:
 
     def is_visible(self, service: MeshService, namespace: str) -> bool:
         """Whether clients of a namespace may see a service at all."""
-        if self.is_public(service):
-            return True
-        export_to = self._export_to(service)
-        own = "." in export_to and service.namespace == namespace
-        return "~" not in export_to and (own or namespace in export_to)
+        return exported_to(self._export_to(service), service.namespace, namespace)
 
     def is_public(self, service: MeshService) -> bool:
         """Exported to all namespaces."""
-        return "*" in self._export_to(service)
+        export_to = self._export_to(service)
+        return not export_to or "*" in export_to
 
     def _export_to(self, service: MeshService) -> Sequence[str]:
-        return service.export_to or self.mesh_config.get("defaultServiceExportTo") or ("*",)
+        return service.export_to or default_export_to(SERVICES, self.mesh_config)
 
     def rules_on(self, host: str) -> tuple[Rule, ...]:
         """DestinationRules that may decide for a host of the registry."""
         own = () if host.startswith("*") else self.rules.get(host, ())
         return (*own, *self.wildcard_rules)
+
+    def decision(self, host: str, namespace: str, port: int, client: Client) -> tuple[RuleDecision, Merged | None]:
+        """The DestinationRule that decides at a client for a port of a host, and all the rules that it was merged of.
+
+        namespace is that of the host's Service or ServiceEntry.
+        """
+        return look_up(
+            self.rules_on(host),
+            host=host,
+            port=port,
+            service_namespace=namespace,
+            client_namespace=client.namespace,
+            client_labels=client.labels,
+            root_namespace=self.root_namespace,
+        )
 
 
 def push_context(snapshot: Snapshot) -> PushContext:
@@ -160,6 +195,15 @@ def push_context(snapshot: Snapshot) -> PushContext:
 @lru_cache(maxsize=4)
 def _made(key: ByIdentity[Snapshot]) -> PushContext:
     return PushContext(key.value)
+
+
+def _order(service: MeshService) -> tuple[str, str, str]:
+    return service.created, service.name, service.namespace
+
+
+def _turned(services: list[MeshService], places: int) -> list[MeshService]:
+    first = places % len(services)
+    return services[first:] + services[:first]
 
 
 def _spec(obj: Json) -> Json:

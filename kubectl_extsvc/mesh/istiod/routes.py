@@ -161,7 +161,11 @@ def _is_on_any(virtual_service: VirtualService, registry: Mapping[str, MeshServi
 def _separated(
     virtual_service: VirtualService, registry: Mapping[str, MeshService], listener: EgressListener
 ) -> tuple[list[str], list[MeshService]]:
-    """Hosts that nobody has registered, and registered services (separateVSHostsAndServices)."""
+    """Hosts that nobody has registered, and registered services (separateVSHostsAndServices).
+
+    Those that a wildcard covers come by name: istiod has them in the order of a map, and so it is chance which of them
+    gets a name that two bear, an ExternalName Service and its target.
+    """
     words, services = [], []
     for host in virtual_service.hosts:
         if not host.startswith("*"):
@@ -171,7 +175,7 @@ def _separated(
             else:
                 services.append(service)
     for host in (host.lower() for host in virtual_service.hosts if host.startswith("*")):
-        fitting = [service for name, service in registry.items() if overlap(name, host)]
+        fitting = [registry[name] for name in sorted(registry) if overlap(name, host)]
         of_host = listener.virtual_service_of_host
         services += [service for service in fitting if most_specific(service.host, of_host) is virtual_service]
         if not fitting:

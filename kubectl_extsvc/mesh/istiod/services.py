@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kubectl_extsvc.mesh.hosts import is_address, service_export_to, service_fqdn
+from kubectl_extsvc.mesh.export_to import service_export_to
+from kubectl_extsvc.mesh.hosts import is_address, service_fqdn
 from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.ports import entry_protocol, protocol_of
 from kubectl_extsvc.model.alias import AppProtocol

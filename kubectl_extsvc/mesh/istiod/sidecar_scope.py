@@ -11,13 +11,16 @@ from typing import Any
 
 from kubectl_extsvc.mesh.hosts import covers
 from kubectl_extsvc.mesh.istiod.client import Client
-from kubectl_extsvc.mesh.istiod.push_context import PushContext
+from kubectl_extsvc.mesh.istiod.push_context import PushContext, push_context
 from kubectl_extsvc.mesh.istiod.services import MeshService, RegistryPort, merged
 from kubectl_extsvc.mesh.istiod.virtual_services import VirtualService, first_of_each_host, overlap, seen_from
 from kubectl_extsvc.mesh.outbound_request import OutboundRequest
-from kubectl_extsvc.mesh.rule_lookup import Merged, look_up
+from kubectl_extsvc.mesh.rule_lookup import Merged
+from kubectl_extsvc.model.alias import AppProtocol
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import Route, RouteUnknown, RuleDecision
+from kubectl_extsvc.model.snapshot import Snapshot
+from kubectl_extsvc.model.source import Source
 
 ALLOW_ANY = "ALLOW_ANY"
 REGISTRY_ONLY = "REGISTRY_ONLY"
@@ -53,11 +56,20 @@ class EgressListener:
     bind: str
     binds_to_port: bool
     """Nobody is sent there: applications must dial it by themselves."""
+    imports: Imports
     services: tuple[MeshService, ...]
     """Oldest first; several may bear one host, all of one namespace."""
     virtual_services: tuple[VirtualService, ...]
     client_namespace: str
     cluster_domain: str
+
+    def lets_in(self, namespace: str, host: str, *more: str) -> bool:
+        """Whether a host of a namespace comes in, and these further names of it by the same word of the entry.
+
+        Only the host itself can be kept out by "~NAMESPACE/HOST" (matchingAliasService).
+        """
+        entry = entry_for(self.imports, namespace, host)
+        return entry is not None and all(map(entry.lets_in, more))
 
     @property
     def is_http_proxy(self) -> bool:
@@ -116,7 +128,8 @@ class SidecarScope:
     @cached_property
     def policy(self) -> str:
         """What becomes of requests to hosts that the client does not know: a mode of outboundTrafficPolicy."""
-        return str(self._outbound.get("mode") or (REGISTRY_ONLY if self._own_policy is not None else ALLOW_ANY))
+        own = self._own_policy
+        return str(own.get("mode") or REGISTRY_ONLY) if own is not None else mesh_policy(self.push.mesh_config)
 
     @property
     def has_own_policy(self) -> bool:
@@ -126,20 +139,13 @@ class SidecarScope:
     @property
     def egress_proxy(self) -> Json | None:
         """A destination that takes them instead of PassthroughCluster."""
-        found: Json | None = self._outbound.get("egressProxy") if self._own_policy is not None else None
+        found: Json | None = (self._own_policy or {}).get("egressProxy")
         return found
 
     @property
     def _own_policy(self) -> Json | None:
         found: Json | None = ((self.sidecar or {}).get("spec") or {}).get("outboundTrafficPolicy")
         return found
-
-    @property
-    def _outbound(self) -> Json:
-        own = self._own_policy
-        if own is not None:
-            return own
-        return self.push.mesh_config.get("outboundTrafficPolicy") or {}
 
     @cached_property
     def services(self) -> Mapping[str, MeshService]:
@@ -204,15 +210,21 @@ class SidecarScope:
 
     def decision(self, service: MeshService, port: int) -> tuple[RuleDecision, Merged | None]:
         """The DestinationRule that decides for a port of a host, and all the rules that it was merged of."""
-        return look_up(
-            self.push.rules_on(service.host),
-            host=service.host,
-            port=port,
-            service_namespace=service.namespace,
-            client_namespace=self.client.namespace,
-            client_labels=self.client.labels,
-            root_namespace=self.push.root_namespace,
-        )
+        return self.push.decision(service.host, service.namespace, port, self.client)
+
+
+def mesh_policy(mesh_config: Json) -> str:
+    """The mode of outboundTrafficPolicy where no Sidecar says another.
+
+    A Sidecar that has the block and no mode means REGISTRY_ONLY, its first value (OutboundTrafficPolicy in istio.io/api
+    networking/v1alpha3/sidecar.proto).
+    """
+    return str((mesh_config.get("outboundTrafficPolicy") or {}).get("mode") or ALLOW_ANY)
+
+
+def scope_of(source: Source, snapshot: Snapshot) -> SidecarScope:
+    """What the proxy of a source sees."""
+    return sidecar_scope(push_context(snapshot), Client.of_source(source))
 
 
 def sidecar_scope(push: PushContext, client: Client) -> SidecarScope:
@@ -268,6 +280,7 @@ def _egress_listener(
         protocol=protocol,
         bind=bind,
         binds_to_port=entry.get("captureMode") == "NONE" or bind.startswith("unix://"),
+        imports=imports,
         services=tuple(one_namespace_each(services, client.namespace)),
         virtual_services=tuple(vs for vs in virtual_services if everything or _imports_virtual_service(vs, imports)),
         client_namespace=client.namespace,
@@ -302,14 +315,19 @@ def imports_of(entry: Json, client_namespace: str) -> Imports:
 
 def _let_in(service: MeshService, imports: Imports) -> MeshService | None:
     """A service with those of its aliases that come in by the entry that lets itself in (matchingAliasService)."""
-    entries = [imports[namespace] for namespace in (service.namespace, "*") if namespace in imports]
-    if any(covers(pattern, service.host) for hosts in entries for pattern in hosts.excluded):
+    entry = entry_for(imports, service.namespace, service.host)
+    if entry is None:
         return None
-    for hosts in entries:
-        if hosts.lets_in(service.host):
-            aliases = tuple(alias for alias in service.aliases if hosts.lets_in(alias))
-            return service if aliases == service.aliases else replace(service, aliases=aliases)
-    return None
+    aliases = tuple(filter(entry.lets_in, service.aliases))
+    return service if aliases == service.aliases else replace(service, aliases=aliases)
+
+
+def entry_for(imports: Imports, namespace: str, host: str) -> Hosts | None:
+    """What lets a host of a namespace in: the words for that namespace before those for all; None if it is left out."""
+    entries = [imports[where] for where in (namespace, "*") if where in imports]
+    if any(covers(pattern, host) for hosts in entries for pattern in hosts.excluded):
+        return None
+    return next((hosts for hosts in entries if hosts.lets_in(host)), None)
 
 
 def _imports_virtual_service(virtual_service: VirtualService, imports: Imports) -> bool:
@@ -346,5 +364,13 @@ def one_namespace_each(services: Iterable[MeshService], client_namespace: str) -
 
 
 def egress_listener_for(scope: SidecarScope, port: int) -> EgressListener | None:
-    """The first for a port, or for all (GetEgressListenerForRDS)."""
+    """The first for a port, or for all (GetEgressListenerForRDS): it alone has the routes of HTTP."""
     return next((listener for listener in scope.listeners if listener.port in (0, port)), None)
+
+
+def listeners_at(scope: SidecarScope, port: int, protocol: AppProtocol) -> tuple[EgressListener, ...]:
+    """Those by which calls of a port may come to a host of it."""
+    if protocol.is_http or protocol is AppProtocol.AUTO:
+        first = egress_listener_for(scope, port)
+        return (first,) if first is not None else ()
+    return tuple(listener for listener in scope.listeners if listener.port in (0, port))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from kubectl_extsvc.mesh.egress_scope import outbound_policy, sidecar_of
+from kubectl_extsvc.mesh.istiod.sidecar_scope import scope_of
 from kubectl_extsvc.mesh.network_policies import selecting
 from kubectl_extsvc.model.finding import Finding
 from kubectl_extsvc.model.marks import alias_of
@@ -110,10 +110,9 @@ def _deciding(view: AliasView) -> Reasons:
         add(entry, "registers the target's host")
     for source in view.sources:
         if source.mode is MeshMode.SIDECAR and view.snapshot.sidecars:
-            holding = sidecar_of(source, view.snapshot)
-            if holding is not None:
-                policy = outbound_policy(holding, view.snapshot.mesh_config)
-                add(_ref("Sidecar", holding), f"what {names[source.key]} may see; unknown hosts: {policy}")
+            scope = scope_of(source, view.snapshot)
+            if scope.sidecar is not None:
+                add(_ref("Sidecar", scope.sidecar), f"what {names[source.key]} may see; unknown hosts: {scope.policy}")
         for policy_ref in selecting(view.snapshot.network_policies, source.namespace, dict(source.labels)):
             add(policy_ref, f"what {names[source.key]} may send to")
     for finding in view.report.findings if view.report is not None else ():

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from kubectl_extsvc.mesh.egress_scope import lets_in, outbound_policy, sidecar_of
+from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, listeners_at, mesh_policy, scope_of
+from kubectl_extsvc.model.alias import AppProtocol
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot
 from kubectl_extsvc.model.source import MeshMode, Source
@@ -17,9 +18,19 @@ def sidecar(name: str, namespace: str = "shop", created: str = "", **spec: Any) 
     return {"metadata": {"name": name, "namespace": namespace, "creationTimestamp": created}, "spec": spec}
 
 
+def scope(*sidecars: Json, **mesh_config: Any) -> SidecarScope:
+    return scope_of(WEB, Snapshot(sidecars=sidecars, mesh=Mesh(installed=True), mesh_config=mesh_config))
+
+
 def chosen(*sidecars: Json) -> str:
-    found = sidecar_of(WEB, Snapshot(sidecars=sidecars, mesh=Mesh(installed=True)))
+    found = scope(*sidecars).sidecar
     return found["metadata"]["name"] if found else ""
+
+
+def lets_in(*egress: Json, port: int = 80, protocol: AppProtocol = AppProtocol.HTTP) -> bool:
+    """Whether the alias and its target come in for calls of a port."""
+    found = listeners_at(scope(sidecar("default", egress=list(egress))), port, protocol)
+    return any(listener.lets_in("shop", TARGET, ALIAS) for listener in found)
 
 
 def test_one_that_selects_the_pod_comes_first_then_the_namespaces_then_the_roots() -> None:
@@ -50,21 +61,35 @@ def test_of_two_for_a_namespace_the_older_holds() -> None:
         (["*/*", f"~shop/{TARGET}"], False),
         (["*/*", f"~*/{TARGET}"], False),
         (["*/*", "~other/*"], True),
+        (["*/*", f"shop/{TARGET}"], False),
     ],
 )
 def test_an_alias_needs_both_names_in_the_entry_of_its_targets_namespace(hosts: list[str], let_in: bool) -> None:
-    assert lets_in(sidecar("default", egress=[{"hosts": hosts}]), "shop", "shop", TARGET, ALIAS) is let_in
+    assert lets_in({"hosts": hosts}) is let_in
 
 
 def test_without_a_sidecar_or_without_egress_everything_is_let_in() -> None:
-    assert lets_in(None, "shop", "shop", TARGET)
-    assert lets_in(sidecar("default"), "shop", "shop", TARGET)
+    assert [listener.lets_in("shop", TARGET, ALIAS) for listener in scope().listeners] == [True]
+    assert lets_in()
+
+
+def test_an_entry_for_one_port_counts_at_that_port_alone() -> None:
+    entry = {"port": {"number": 8080, "protocol": "HTTP"}, "hosts": ["*/*"]}
+    assert (lets_in(entry, port=8080), lets_in(entry, port=80)) == (True, False)
+
+
+def test_of_several_entries_the_first_for_a_port_has_the_routes_of_http() -> None:
+    narrow, wide = {"port": {"number": 80, "protocol": "HTTP"}, "hosts": ["istio-system/*"]}, {"hosts": ["*/*"]}
+    assert (lets_in(narrow, wide), lets_in(wide, narrow)) == (False, True)
+    assert lets_in(narrow, wide, port=8080)
+    assert lets_in(narrow, wide, protocol=AppProtocol.TCP)
 
 
 def test_the_sidecars_policy_counts_before_that_of_the_mesh() -> None:
-    registry_only = {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
-    assert outbound_policy(None, {}) == "ALLOW_ANY"
-    assert outbound_policy(None, registry_only) == "REGISTRY_ONLY"
-    assert outbound_policy(sidecar("a"), registry_only) == "REGISTRY_ONLY"
-    assert outbound_policy(sidecar("a", outboundTrafficPolicy={"mode": "ALLOW_ANY"}), registry_only) == "ALLOW_ANY"
-    assert outbound_policy(sidecar("a", outboundTrafficPolicy={}), {}) == "REGISTRY_ONLY"
+    registry_only: dict[str, Any] = {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
+    assert (mesh_policy({}), mesh_policy(registry_only)) == ("ALLOW_ANY", "REGISTRY_ONLY")
+    assert (scope().policy, scope(**registry_only).policy) == ("ALLOW_ANY", "REGISTRY_ONLY")
+    assert scope(sidecar("a"), **registry_only).policy == "REGISTRY_ONLY"
+    allowing = sidecar("a", outboundTrafficPolicy={"mode": "ALLOW_ANY"})
+    assert scope(allowing, **registry_only).policy == "ALLOW_ANY"
+    assert scope(sidecar("a", outboundTrafficPolicy={})).policy == "REGISTRY_ONLY"
