@@ -14,6 +14,8 @@ PORTS_ANNOTATION = "extsvc.dev/ports"
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 SLICE_MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
+SELECTOR_CONTROLLER = "endpointslice-controller.k8s.io"
+"""Makes the slices of Services with selector (kubernetes pkg/controller/endpointslice/endpointslice_controller.go)."""
 MIRRORING_CONTROLLER = "endpointslicemirroring-controller.k8s.io"
 
 PRIVATE_DOMAIN = "extsvc.internal"
