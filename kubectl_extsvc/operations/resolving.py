@@ -22,7 +22,7 @@ GETENT_NAMES = 60
 
 Ways = dict[str, Resolution | ResolutionUnknown]
 
-BETTER_SOURCE = "a source with python3, nslookup or getent (--from, --probe-pods)"
+BETTER_SOURCE = "a source with python3, nslookup or getent (--from, --ephemeral, --probe-pods)"
 
 
 async def resolve_in_pod(cluster: Cluster, source: Source, names: Sequence[str]) -> Ways:

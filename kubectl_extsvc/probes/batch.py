@@ -30,7 +30,7 @@ class Tool(StrEnum):
 LADDER = (Tool.CURL, Tool.PYTHON3, Tool.WGET, Tool.BASH)
 """Best first. python3 comes before wget: it answers a whole batch in one exec, and everything that curl does."""
 
-ANOTHER_SOURCE = "a source with curl, python3, wget or bash (--from, --probe-pods)"
+ANOTHER_SOURCE = "a source with curl, python3, wget or bash (--from, --ephemeral, --probe-pods)"
 """What helps where the container has none of them."""
 
 
@@ -111,7 +111,10 @@ def merged(outcomes: Sequence[Outcome], later: Sequence[Outcome]) -> tuple[Outco
 def missing_tool(batch: Batch) -> Reading:
     """The reading of a batch whose tool the container does not have: the next tool is worth an exec."""
     tool = next_tool(batch.tool)
-    said = f"none of {', '.join(LADDER)} is in this container; choose another source with --from, or use --probe-pods"
+    tools = ", ".join(LADDER)
+    said = (
+        f"none of {tools} is in this container; choose another source with --from, or use --ephemeral or --probe-pods"
+    )
     outcomes = tuple(NoAnswer(transfer, said, ANOTHER_SOURCE) for transfer in batch.transfers)
     return Reading(outcomes, Retry(tool, Form.PARALLEL, batch.transfers) if tool else None)
 

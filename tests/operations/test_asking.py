@@ -106,9 +106,10 @@ async def test_without_any_tool_the_reason_names_them_and_a_flag(store: ObjectSt
     outcomes = await ask(cluster, WEB, transfers(2), LIMITS)
 
     said = (
-        "none of curl, python3, wget, bash is in this container; choose another source with --from, or use --probe-pods"
+        "none of curl, python3, wget, bash is in this container; choose another source with --from, "
+        "or use --ephemeral or --probe-pods"
     )
-    unlock = "a source with curl, python3, wget or bash (--from, --probe-pods)"
+    unlock = "a source with curl, python3, wget or bash (--from, --ephemeral, --probe-pods)"
     assert outcomes == tuple(NoAnswer(transfer, said, unlock) for transfer in transfers(2))
 
 
@@ -126,7 +127,7 @@ async def test_what_wget_cannot_ask_bash_does(store: ObjectStore, cluster: Clust
     assert isinstance(bare, Answer)
     assert (bare.connected, bare.first_words) == (True, "220 mail.test ESMTP")
     said = "wget cannot dial another host than the one in an https URL; use a source with curl or python3"
-    assert encrypted == NoAnswer(asked[1], said, "a source with curl or python3 (--from, --probe-pods)")
+    assert encrypted == NoAnswer(asked[1], said, "a source with curl or python3 (--from, --ephemeral, --probe-pods)")
 
 
 async def test_a_certificate_that_was_refused_unseen_is_looked_at_in_one_more_exec(
@@ -245,7 +246,7 @@ async def test_without_any_resolver_the_lookup_is_unread_and_the_probes_count(
     replies = await ask_all(cluster, {CRON: transfers(1)}, HOSTS, LIMITS)
 
     reason = "pod/cron has no tool that tells: none of python3, nslookup, getent"
-    unlock = "a source with python3, nslookup or getent (--from, --probe-pods)"
+    unlock = "a source with python3, nslookup or getent (--from, --ephemeral, --probe-pods)"
     assert replies.unread == {Fact.RESOLUTION: Unread(Fact.RESOLUTION, reason, unlock)}
     assert replies.resolutions == {("shop/cron", name): ResolutionUnknown(reason, unlock) for name in HOSTS}
     assert statuses(tuple(replies.outcomes.values())) == [("t0", 200)]
