@@ -112,11 +112,14 @@ def hosts_resolved(
     by_trust = sorted(sources, key=lambda source: source.mode is not MeshMode.PLAIN)
     for name in names:
         ways = [resolutions[source.key, name] for source in by_trust] if name.endswith(".") else []
-        known = [way.addresses for way in ways if isinstance(way, Resolution)]
+        known = [way.addresses for way in ways if isinstance(way, Resolution) and not way.silent]
         if known:
             resolved[name.removesuffix(".")] = known[0]
         elif ways and isinstance(ways[0], ResolutionUnknown):
             unread[Fact.RESOLUTION] = Unread(Fact.RESOLUTION, ways[0].reason, ways[0].unlock)
+        elif ways:
+            reason = f"no name server answered pod/{by_trust[0].pod} about {name.removesuffix('.')} in time"
+            unread[Fact.RESOLUTION] = Unread(Fact.RESOLUTION, reason, "the cluster's DNS in good time: run again")
     return resolved, unread
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from worlds.fake_apiserver import status
 from worlds.fake_curl import Asked, Reply, curl, missing
 from worlds.object_store import LOST, ObjectStore, Printed, Program
@@ -11,10 +12,11 @@ from worlds.object_store import LOST, ObjectStore, Printed, Program
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.model.finding import Fact
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Transfer, Trust
-from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
+from kubectl_extsvc.model.resolution import Attempt, Resolution, ResolutionUnknown
+from kubectl_extsvc.model.resolution import Reply as Answered
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode, Source
-from kubectl_extsvc.operations.asking import ask, ask_all
+from kubectl_extsvc.operations.asking import ask, ask_all, hosts_resolved
 from kubectl_extsvc.probes.batch import Limits
 
 WEB = Source("default", "web", "app", MeshMode.SIDECAR)
@@ -250,3 +252,36 @@ async def test_without_any_resolver_the_lookup_is_unread_and_the_probes_count(
     assert replies.unread == {Fact.RESOLUTION: Unread(Fact.RESOLUTION, reason, unlock)}
     assert replies.resolutions == {("shop/cron", name): ResolutionUnknown(reason, unlock) for name in HOSTS}
     assert statuses(tuple(replies.outcomes.values())) == [("t0", 200)]
+
+
+# --- what outside hosts resolve to -----------------------------------------------------------------------------------
+
+
+def tried(reply: Answered, *addresses: str) -> Resolution:
+    return Resolution("a.example.", "python3", (Attempt("a.example", "A", reply, (), addresses),), addresses)
+
+
+PLAIN = Source("default", "cron", "app", MeshMode.PLAIN)
+BEHIND = Source("default", "web", "app", MeshMode.SIDECAR)
+
+
+@pytest.mark.parametrize(
+    ("plain", "behind", "resolved"),
+    [
+        (tried(Answered.FOUND, "192.0.2.1"), tried(Answered.FOUND, "240.240.0.1"), {"a.example": ("192.0.2.1",)}),
+        (tried(Answered.NO_SUCH_NAME), tried(Answered.FOUND, "240.240.0.1"), {"a.example": ()}),
+        # No answer is no addresses only where a name server said so.
+        (tried(Answered.SILENT), tried(Answered.FOUND, "240.240.0.1"), {"a.example": ("240.240.0.1",)}),
+        (tried(Answered.SILENT), tried(Answered.SILENT), {}),
+    ],
+)
+def test_a_host_that_nobody_told_about_in_time_is_not_taken_for_one_without_addresses(
+    plain: Resolution, behind: Resolution, resolved: dict[str, tuple[str, ...]]
+) -> None:
+    ways = {(PLAIN.key, "a.example."): plain, (BEHIND.key, "a.example."): behind}
+    found, unread = hosts_resolved((BEHIND, PLAIN), ("a.example.",), ways)
+    assert found == resolved
+    reasons = {fact: told.reason for fact, told in unread.items()}
+    assert reasons == (
+        {} if resolved else {Fact.RESOLUTION: "no name server answered pod/cron about a.example in time"}
+    )
