@@ -18,8 +18,9 @@ from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
 from kubectl_extsvc.model.snapshot import EXEC_VERBS, Unread
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.resolving import resolve_in_pod
+from kubectl_extsvc.probes import openssl
 from kubectl_extsvc.probes.asking import batches, cannot_ask, read_answers
-from kubectl_extsvc.probes.batch import LADDER, Batch, Form, Limits, Retry, Tool, merged, next_tool
+from kubectl_extsvc.probes.batch import LADDER, MISSING, Batch, Form, Limits, Retry, Tool, merged, next_tool
 from kubectl_extsvc.probes.curl_answers import shown_certificates
 
 EXECS_AT_ONCE = 16
@@ -161,6 +162,8 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
         open_runs += _together(retries)
     outcomes = merged(outcomes, tuple(each for each in first_unable.values() if _unknown(outcomes, each)))
     chains = await _refused_certificates(cluster, source, unshown, limits, stdin_ends=stdin_ends)
+    outcomes = tuple(with_certificates(outcome, chains) for outcome in outcomes)
+    chains = await _certificates_by_openssl(cluster, source, outcomes, limits)
     return tuple(with_certificates(outcome, chains) for outcome in outcomes)
 
 
@@ -181,10 +184,26 @@ async def _refused_certificates(
     return chains
 
 
+async def _certificates_by_openssl(
+    cluster: Cluster, source: Source, outcomes: Sequence[Outcome], limits: Limits
+) -> dict[str, tuple[Certificate, ...]]:
+    """Transfer id → what openssl shows where nothing else did; {} for a container without it."""
+    chains: dict[openssl.Server, tuple[Certificate, ...]] = {}
+    for server in openssl.unshown(outcomes):
+        argv = openssl.command(server, limits)
+        batch = Batch(Tool.CURL, (), argv, b"", "", limits.probe_timeout)
+        match await _run(cluster, source, batch):
+            case ExecResult(exit_code=exit_code, stdout=stdout) if exit_code not in MISSING:
+                chains[server] = openssl.chain_in(stdout)
+            case _:
+                break
+    return {o.transfer.id: chain for o in outcomes if (chain := chains.get(openssl.server_of(o.transfer)))}
+
+
 def with_certificates(outcome: Outcome, chains: Mapping[str, tuple[Certificate, ...]]) -> Outcome:
     """The outcome, with the chain that another handshake showed."""
     chain = chains.get(outcome.transfer.id)
-    if not chain or not isinstance(outcome, Answer) or outcome.handshake is None:
+    if not chain or not isinstance(outcome, Answer) or outcome.handshake is None or outcome.handshake.certificates:
         return outcome
     return replace(outcome, handshake=replace(outcome.handshake, certificates=chain))
 

@@ -132,6 +132,55 @@ async def test_what_wget_cannot_ask_bash_does(store: ObjectStore, cluster: Clust
     assert encrypted == NoAnswer(asked[1], said, "a source with curl or python3 (--from, --ephemeral, --probe-pods)")
 
 
+async def test_with_an_old_curl_openssl_shows_the_certificates_of_each_server_once(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    shown = CHAIN.read_text()
+    by_old_curl = curl(lambda asked: Reply(200))
+
+    def image(argv: list[str], stdin: bytes) -> Printed:
+        if argv[:3] == ["timeout", "5", "openssl"]:
+            return (
+                f"CONNECTED(00000003)\n---\nCertificate chain\n{shown}---\nServer certificate\n{shown}".encode(),
+                b"",
+                0,
+            )
+        return by_old_curl(argv, stdin)
+
+    store.on_exec("default/web", {"app": image})
+    https = replace(transfers(1)[0], scheme=Scheme.HTTPS, host="api.pay.example", port=443, connect_to="10.96.0.9")
+    asked = (https, replace(https, id="again", path="/x"), replace(https, id="other", connect_to="203.0.113.20"))
+
+    outcomes = await ask(cluster, WEB, (*asked, transfers(2)[1]), LIMITS)
+
+    chains = [o.handshake.certificates for o in outcomes if isinstance(o, Answer) and o.handshake is not None]
+    assert [len(chain) for chain in chains] == [1, 1, 1]
+    assert [argv[3:] for argv in argvs(store) if argv[0] == "timeout"] == [
+        ["s_client", "-connect", f"{address}:443", "-servername", "api.pay.example", "-showcerts"]
+        for address in ("10.96.0.9", "203.0.113.20")
+    ]
+
+
+async def test_without_openssl_an_old_curls_certificates_are_asked_for_once_in_vain(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    store.on_exec("default/web", {"app": curl(lambda asked: Reply(200))})
+    https = replace(transfers(1)[0], scheme=Scheme.HTTPS, host="api.pay.example", port=443)
+
+    outcomes = await ask(cluster, WEB, (https, replace(https, id="b", host="b.example")), LIMITS)
+
+    assert [o.handshake.certificates for o in outcomes if isinstance(o, Answer) and o.handshake] == [(), ()]
+    assert commands(store) == ["curl", "timeout"]
+
+
+def argvs(store: ObjectStore) -> list[list[str]]:
+    return [
+        [value for key, value in seen.query if key == "command"]
+        for seen in store.server.requests
+        if seen.path.endswith("/exec") and "Upgrade" in seen.headers
+    ]
+
+
 async def test_a_certificate_that_was_refused_unseen_is_looked_at_in_one_more_exec(
     store: ObjectStore, cluster: Cluster
 ) -> None:
