@@ -8,6 +8,7 @@ import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError, ClusterError, ExecError, Refused, cause_of
+from kubectl_extsvc.mesh.sources import image_of
 from kubectl_extsvc.model.hostile_text import one_line
 from kubectl_extsvc.model.marks import MANAGER
 from kubectl_extsvc.model.resources import PODS
@@ -44,24 +45,25 @@ async def with_probe_containers(
     """
     lacking = await _without_tools(cluster, sources)
     found = {source: await _running(cluster, source) for source in lacking}
-    wanted = [source for source in lacking if not found[source]]
+    wanted = [source for source in lacking if not found[source].container]
     if wanted:
         if not await consent(question(wanted, image)):
             say(NOT_CHANGED)
             wanted = []
         for source in wanted:
-            found[source] = f"{NAME_PREFIX}{secrets.token_hex(3)}"
+            found[source] = _looking_from(source, f"{NAME_PREFIX}{secrets.token_hex(3)}", image or DEFAULT_IMAGE)
         try:
             async with anyio.create_task_group() as group:
                 for source in wanted:
-                    group.start_soon(_add, cluster, source, found[source], image, timeout, say)
+                    group.start_soon(_add, cluster, found[source], timeout, say)
         except BaseExceptionGroup as errors:
             raise cause_of(errors) from errors
+    return tuple(found[source] if source in found and found[source].container else source for source in sources)
+
+
+def _looking_from(source: Source, container: str, image: str) -> Source:
     # Our container has a user of its own, so that the sidecar captures what it sends.
-    return tuple(
-        replace(source, container=found[source], as_proxy_user=False) if found.get(source) else source
-        for source in sources
-    )
+    return replace(source, container=container, image=image, as_proxy_user=False)
 
 
 def question(sources: Sequence[Source], image: str) -> str:
@@ -100,17 +102,17 @@ async def _without_tools(cluster: Cluster, sources: Sequence[Source]) -> list[So
     return [source for source in sources if source in lacking]
 
 
-async def _running(cluster: Cluster, source: Source) -> str:
-    """Name of our container that runs in the pod, "" for none."""
-    return running_probe_container(await cluster.get(PODS, source.namespace, source.pod))
+async def _running(cluster: Cluster, source: Source) -> Source:
+    """The source with our container that runs in the pod, "" for none."""
+    pod = await cluster.get(PODS, source.namespace, source.pod)
+    name = running_probe_container(pod)
+    return _looking_from(source, name, image_of(pod, name))
 
 
-async def _add(
-    cluster: Cluster, source: Source, name: str, image: str, timeout: float, say: Callable[[str], None]
-) -> None:
-    """Add the container and wait until it runs."""
-    where = f"pod/{source.pod} in namespace {source.namespace}"
-    patch = addition(probe_container(name, image))
+async def _add(cluster: Cluster, source: Source, timeout: float, say: Callable[[str], None]) -> None:
+    """Add the source's container to its pod and wait until it runs."""
+    where, name = f"pod/{source.pod} in namespace {source.namespace}", source.container
+    patch = addition(probe_container(name, source.image))
     try:
         # What was added must be known, though we be interrupted.
         with anyio.CancelScope(shield=True):

@@ -79,6 +79,7 @@ async def test_only_what_has_no_tool_gets_a_container_after_one_question(store: 
     for before, now in ((WEB, web_now), (CRON, cron_now)):
         assert now.container.startswith("extsvc-probe-")
         assert now == replace(before, container=now.container, as_proxy_user=False)
+        assert now.image == "curl:1"
     assert person.asked == [
         "pod/web in namespace default and pod/cron in namespace shop have neither curl nor python3 to probe with. "
         "Add an ephemeral container (curl:1) to each? It stays until the pod is gone."
