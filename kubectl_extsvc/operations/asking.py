@@ -21,13 +21,15 @@ from kubectl_extsvc.operations.resolving import resolve_in_pod
 from kubectl_extsvc.probes import openssl
 from kubectl_extsvc.probes.asking import batches, cannot_ask, read_answers
 from kubectl_extsvc.probes.batch import LADDER, MISSING, Batch, Form, Limits, Retry, Tool, merged, next_tool
-from kubectl_extsvc.probes.curl_answers import shown_certificates
+from kubectl_extsvc.probes.curl_answers import first_words, shown_certificates
 
 EXECS_AT_ONCE = 16
 CONNECTING_SECONDS = 10.0
 """What an exec may take besides the command's own time."""
 MOST_RUNS = 8
 """Of one source: the rungs of the ladder, and what an old curl needs to be asked again."""
+MOST_HEARD = 4
+"""Servers of one source that are listened to, one after the other."""
 COMMAND_MISSING = 127
 
 
@@ -129,6 +131,7 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
     outcomes: tuple[Outcome, ...] = tuple(NoAnswer(transfer, "not asked") for transfer in transfers)
     stdin_ends = True
     unshown: list[Transfer] = []
+    by_curl: set[str] = set()
     # What the best tool lacks that might be there is the reason that counts.
     first_unable: dict[str, NoAnswer] = {}
     open_runs = [Retry(LADDER[0], Form.PARALLEL, tuple(transfers))] if transfers else []
@@ -149,6 +152,7 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
                     reading = read_answers(batch, stdout, stderr, exit_code)
                     outcomes = merged(outcomes, reading.outcomes)
                     unshown += reading.unshown
+                    by_curl |= {each.transfer.id for each in reading.outcomes if batch.tool is Tool.CURL}
                     if reading.retry is not None:
                         retries.append(reading.retry)
                 case StdinUnsupported() if stdin_ends:
@@ -163,6 +167,12 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
     outcomes = merged(outcomes, tuple(each for each in first_unable.values() if _unknown(outcomes, each)))
     chains = await _refused_certificates(cluster, source, unshown, limits, stdin_ends=stdin_ends)
     outcomes = tuple(with_certificates(outcome, chains) for outcome in outcomes)
+    unheard = [o.transfer for o in outcomes if is_worth_listening(o, source) and o.transfer.id in by_curl]
+    heard = await _first_words(cluster, source, unheard[:MOST_HEARD], limits, stdin_ends=stdin_ends)
+    outcomes = tuple(
+        replace(o, first_words=heard[o.transfer.id]) if isinstance(o, Answer) and o.transfer.id in heard else o
+        for o in outcomes
+    )
     chains = await _certificates_by_openssl(cluster, source, outcomes, limits)
     return tuple(with_certificates(outcome, chains) for outcome in outcomes)
 
@@ -182,6 +192,25 @@ async def _refused_certificates(
         if isinstance(result, ExecResult):
             chains |= shown_certificates(batch, result.stdout)
     return chains
+
+
+def is_worth_listening(outcome: Outcome, source: Source) -> bool:
+    """May a server be at the other end that speaks first? Behind a sidecar that is Envoy, which waits."""
+    connected = isinstance(outcome, Answer) and outcome.exit_code == 0 and outcome.connected
+    return connected and outcome.transfer.listen and source.mode is not MeshMode.SIDECAR
+
+
+async def _first_words(
+    cluster: Cluster, source: Source, transfers: Sequence[Transfer], limits: Limits, *, stdin_ends: bool
+) -> dict[str, str]:
+    """Transfer id → what the server says by itself."""
+    heard: dict[str, str] = {}
+    token = secrets.token_hex(8)
+    for batch in batches(Tool.CURL, transfers, limits, token, Form.LISTEN, stdin_ends=stdin_ends):
+        result = await _run(cluster, source, batch)
+        if isinstance(result, ExecResult):
+            heard |= first_words(batch, result.stdout)
+    return heard
 
 
 async def _certificates_by_openssl(

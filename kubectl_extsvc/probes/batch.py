@@ -43,7 +43,7 @@ class Limits:
 
 
 class Form(StrEnum):
-    """How a tool is asked. Only curl has more than one form, and wget two."""
+    """How a tool is asked. Only curl has more than two forms, and wget two."""
 
     PARALLEL = "parallel"
     """curl ≥ 7.83: all transfers at once, answers and headers as JSON."""
@@ -53,6 +53,8 @@ class Form(StrEnum):
     """Any curl: one after the other, answers as fields, headers as they came. wget: busybox's."""
     HANDSHAKE = "handshake"
     """curl ≥ 7.88: TLS with whoever answers, and not a byte after it, to see the certificates that were refused."""
+    LISTEN = "listen"
+    """Any curl: a bare connection, and what the server says at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Questions by exec: how many execs, by which tool, and what is made of a missing answer."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,6 +172,38 @@ async def test_without_openssl_an_old_curls_certificates_are_asked_for_once_in_v
 
     assert [o.handshake.certificates for o in outcomes if isinstance(o, Answer) and o.handshake] == [(), ()]
     assert commands(store) == ["curl", "timeout"]
+
+
+def speaking(argv: list[str], stdin: bytes) -> Printed:
+    """curl, in a pod whose server at port 2525 speaks first."""
+    config = stdin.decode()
+    if "telnet://" not in config:
+        return curl(lambda asked: Reply(0, 59, "failed setting cipher list", remote="10.96.0.9:2525"))(argv, stdin)
+    token = re.search(r"n([0-9a-f]{16}) 0 j%\{json}", config)
+    assert token is not None
+    return f"220 mail.test \x1b[2JESMTP\r\n\n{token[1]} 0 j{{}}\n{token[1]} 0 .\n".encode(), b"", 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "listens", "heard", "runs"),
+    [
+        (MeshMode.PLAIN, True, "220 mail.test [2JESMTP", 2),
+        (MeshMode.PLAIN, False, "", 1),
+        # There Envoy is at the other end, and waits.
+        (MeshMode.SIDECAR, True, "", 1),
+    ],
+)
+async def test_curl_listens_where_it_may_tell_something(
+    store: ObjectStore, cluster: Cluster, mode: MeshMode, listens: bool, heard: str, runs: int
+) -> None:
+    store.on_exec("default/web", {"app": speaking})
+    bare = replace(transfers(1)[0], scheme=Scheme.TCP, host="mail.shop", port=2525, listen=listens)
+
+    (outcome,) = await ask(cluster, replace(WEB, mode=mode), (bare,), LIMITS)
+
+    assert isinstance(outcome, Answer)
+    assert (outcome.connected, outcome.first_words) == (True, heard)
+    assert commands(store) == ["curl"] * runs
 
 
 def argvs(store: ObjectStore) -> list[list[str]]:
