@@ -165,8 +165,9 @@ class Cluster:
         field_manager: str,
         dry_run: bool = False,
         subresource: str = "",
+        strategic: bool = False,
     ) -> Json:
-        """The object after an RFC 7386 patch."""
+        """The object after an RFC 7386 patch; strategic, of a built-in kind: lists are merged by their items' names."""
         path = _path(resource, namespace, name) + (f"/{quote(subresource)}" if subresource else "")
         answer = await self._send(
             "PATCH",
@@ -174,7 +175,7 @@ class Cluster:
             Subject("PATCH", resource.qualified_plural, name),
             _write_query(field_manager, dry_run),
             patch,
-            "application/merge-patch+json",
+            f"application/{'strategic-' if strategic else ''}merge-patch+json",
         )
         return _json(answer)
 

@@ -1,10 +1,10 @@
 """kubectl extsvc fix."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from kubectl_extsvc.commands.connecting import add_connection_flags, with_cluster
+from kubectl_extsvc.commands.consent import consent
 from kubectl_extsvc.commands.exit_codes import ExitCode
 from kubectl_extsvc.commands.parsing import Parser, alias_names, duration, say
 from kubectl_extsvc.commands.verify import add_look_flags, check_look, exit_code, show, verify_wishes
@@ -54,7 +54,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     assert isinstance(parser, Parser)
     parser.add_argument("name", nargs="?", default="", metavar="NAME")
     parser.add_argument("code", nargs="?", default="", metavar="CODE")
-    parser.add_boolean("-y", "--yes", help="Make the change without asking.")
+    parser.add_boolean("-y", "--yes", help="Make the change, and add what --ephemeral adds, without asking.")
     parser.add_argument(
         "--dry-run",
         choices=("none", "client", "server"),
@@ -99,7 +99,7 @@ async def _fix(cluster: "Cluster", args: Namespace, wishes: "VerifyWishes") -> i
     from kubectl_extsvc.plans.fixes import NOT_CHANGED, Choice, ForAPerson, Nothing, choose, kept_by_others, strangers
 
     async with deadline(duration(args.timeout, "--timeout"), "fix") as left:
-        report = await verify(cluster, wishes, say, left())
+        report = await verify(cluster, wishes, say, left(), consent(yes=args.yes))
         (seen,) = report.aliases
         match choose(seen.findings, args.code):
             case Nothing(hints):
@@ -132,7 +132,7 @@ async def _fix(cluster: "Cluster", args: Namespace, wishes: "VerifyWishes") -> i
         return ExitCode.DONE
     for line in strangers(planned.edits, seen.alias.name, seen.alias.namespace):
         say(line)
-    if not args.yes and not await _agreed():
+    if not await consent(yes=args.yes)("Make this change?"):
         say(NOT_CHANGED)
         return ExitCode.FINDINGS
     await carry_out_fix(cluster, planned, lambda change: print(_line(change, "none"), flush=True), say)
@@ -145,7 +145,7 @@ async def _verify_again(cluster: "Cluster", args: Namespace, wishes: "VerifyWish
     from kubectl_extsvc.operations.verifying import verify
 
     after = replace(wishes, just_changed=True)
-    report = await verify(cluster, after, say, duration(args.timeout, "--timeout"))
+    report = await verify(cluster, after, say, duration(args.timeout, "--timeout"), consent(yes=args.yes))
     show(report, args, "text")
     _say_what_is_left(report, planned)
     return exit_code(report, args.fail_on, strict=args.strict)
@@ -204,15 +204,3 @@ def _line(change: "Change", dry_run: str) -> str:
     from kubectl_extsvc.output.plan_text import change_line
 
     return change_line(change, dry_run=dry_run)
-
-
-async def _agreed() -> bool:
-    """The answer of the person at the terminal. Raises Refused where there is none."""
-    import anyio
-
-    if not sys.stdin.isatty():
-        raise Refused("there is no terminal to ask at, so nothing was changed. Use --yes")
-    print("Make this change? [y/N] ", end="", file=sys.stderr, flush=True)
-    # Not by input() in a thread: that could not be interrupted.
-    await anyio.wait_readable(sys.stdin)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

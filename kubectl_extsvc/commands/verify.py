@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from kubectl_extsvc.commands.connecting import add_connection_flags, wants_color, with_cluster
+from kubectl_extsvc.commands.consent import consent
 from kubectl_extsvc.commands.exit_codes import ExitCode
 from kubectl_extsvc.commands.parsing import Parser, alias_names, duration, say
 from kubectl_extsvc.errors import UsageError
@@ -36,6 +37,9 @@ kubectl extsvc verify -n shop --from deployment/web
 # No pod to probe from: make a throw-away pair
 kubectl extsvc verify my-httpbin --probe-pods
 
+# The pod has no curl: add a container to it for an hour
+kubectl extsvc verify my-httpbin --from pod/web-0 --ephemeral
+
 # Ask for a page, and expect a word in it
 kubectl extsvc verify my-wikipedia --path /wiki/Main_Page --expect-status 200 --expect-body 'free encyclopedia'
 
@@ -52,6 +56,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_boolean("-A", "--all-namespaces", help="Verify the aliases of all namespaces.")
     parser.add_argument("-l", "--selector", default="", help="Verify the aliases whose Service has these labels.")
     add_look_flags(parser)
+    parser.add_boolean("-y", "--yes", help="Add what --ephemeral adds without asking.")
     parser.add_argument("--timeout", default="60s", help="Time limit of the whole command.")
     parser.add_argument(
         "-o", "--output", choices=("text", "wide", "json", "yaml", "junit"), default="text", help="Output format."
@@ -76,11 +81,17 @@ def add_look_flags(parser: Parser) -> None:
     parser.add_boolean(
         "--probe-pods", help="Make a throw-away pair of pods, with and without sidecar, and remove it at the end."
     )
+    parser.add_boolean(
+        "--ephemeral",
+        help="Add an ephemeral container to a source that has neither curl nor python3, after asking. It ends after an "
+        "hour, and stays listed until the pod is gone.",
+    )
     parser.add_argument(
         "--image",
         default="",
         metavar="IMAGE",
-        help="Image of the probe pods, with curl and sleep. Default: curlimages/curl.",
+        help="Image of the probe pods, or of the ephemeral container, with curl, sh and sleep. Default: "
+        "curlimages/curl.",
     )
     parser.add_boolean("--no-probe", help="Send no request: judge objects and proxies only.")
     parser.add_argument("--path", default="/", help="Path of the HTTP request.")
@@ -127,7 +138,7 @@ async def verify_and_show(cluster: "Cluster", args: Namespace, names: tuple[str,
     from kubectl_extsvc.operations.verifying import verify
 
     wishes = verify_wishes(args, names)
-    report = await verify(cluster, wishes, say, timeout)
+    report = await verify(cluster, wishes, say, timeout, consent(yes=getattr(args, "yes", False)))
     show(report, args, getattr(args, "output", "") or "text")
     return exit_code(report, getattr(args, "fail_on", "error"), strict=getattr(args, "strict", False))
 
@@ -187,6 +198,7 @@ def _source_wishes(args: Namespace) -> "SourceWishes":
         selector=given.get("from_selector", ""),
         container=given.get("container", ""),
         probe_pods=given.get("probe_pods", False),
+        ephemeral=given.get("ephemeral", False),
         image=given.get("image", ""),
     )
 
@@ -204,6 +216,9 @@ def check_look(args: Namespace) -> None:
     ]
     if len(ways) > 1:
         raise UsageError(f"{ways[0]} and {ways[1]} exclude each other")
+    for flag, given in (("--probe-pods", args.probe_pods), ("--no-probe", args.no_probe)):
+        if args.ephemeral and given:
+            raise UsageError(f"{flag} and --ephemeral exclude each other")
     if not args.path.startswith("/") or any(ord(char) <= 32 or ord(char) == 127 for char in args.path):
         raise UsageError(f'--path "{args.path}" must start with / and have neither spaces nor control characters')
     if not re.fullmatch(r"[A-Z]+", args.method):

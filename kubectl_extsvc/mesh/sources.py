@@ -144,6 +144,7 @@ def _source(pod: Json, wanted: str) -> Source | None:
         addresses=addresses_of(pod),
         annotations=tuple(sorted(item for item in annotations.items() if _ISTIO_ANNOTATION.match(item[0]))),
         as_proxy_user=mode is MeshMode.SIDECAR and container in _of_the_proxys_user(pod),
+        image=image_of(pod, container),
     )
 
 
@@ -158,6 +159,13 @@ def _application_container(pod: Json, mode: MeshMode) -> str | None:
         names = [name for name in names if name not in odd] or names
     default = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container", "")
     return next((name for name in (*_CLIENT_NAMES, default) if name in names), names[0] if names else None)
+
+
+def image_of(pod: Json, container: str) -> str:
+    """The image of a container, an ephemeral one too; "" for one that is not there."""
+    spec = pod.get("spec") or {}
+    containers = (*(spec.get("containers") or ()), *(spec.get("ephemeralContainers") or ()))
+    return next((str(c.get("image", "")) for c in containers if c["name"] == container), "")
 
 
 def _of_the_proxys_user(pod: Json) -> frozenset[str]:

@@ -44,6 +44,8 @@ class Transfer:
     insecure: bool = False
     """Do not check the certificate (curl -k)."""
     want_body: bool = False
+    listen: bool = False
+    """Of a bare connection: wait a moment for a server that speaks first. Some tools do so at all of them."""
 
     @property
     def url(self) -> str:

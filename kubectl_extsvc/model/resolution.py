@@ -62,6 +62,12 @@ class Resolution:
         return max((attempt.cnames for attempt in telling), key=len, default=())
 
     @property
+    def silent(self) -> bool:
+        """No name server told what is at the end of the way: no address was found, and that says nothing."""
+        last = [attempt.reply for attempt in self.attempts if attempt.name == self.attempts[-1].name]
+        return not self.addresses and Reply.SILENT in last and Reply.NO_SUCH_NAME not in last
+
+    @property
     def tries(self) -> tuple[str, ...]:
         """Names that were asked for, in order."""
         return tuple(dict.fromkeys(attempt.name for attempt in self.attempts))

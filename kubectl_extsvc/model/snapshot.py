@@ -64,9 +64,15 @@ class Snapshot:
     mesh_config: Json = field(default_factory=dict)
     """MeshConfig of istiod; {} without Istio, and then all its defaults hold."""
     all_namespaces: bool = False
-    """Services and slices are those of the whole cluster."""
+    """Services are those of the whole cluster, and slices at least as far as no selector makes them."""
+    slice_namespaces: frozenset[str] | None = None
+    """Namespaces of which the slices that Services with selector have are here too; None: of all whose Services are."""
     mesh: Mesh = field(default_factory=lambda: Mesh(installed=False))
     cluster_domain: str = "cluster.local"
     resolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Outside host → the addresses that a source got for it just now; a host that was not looked up is absent."""
     unread: Mapping[str, Unread] = field(default_factory=dict)
+
+    def has_slices_of_pods(self, namespace: str) -> bool:
+        """Were the slices of a namespace's Services with selector read?"""
+        return self.slice_namespaces is None or namespace in self.slice_namespaces

@@ -30,6 +30,8 @@ class Source:
     """Of the pod, sorted: those of istio.io and its subdomains."""
     as_proxy_user: bool = False
     """The container runs as user or group 1337, whose traffic is not captured."""
+    image: str = field(default="", compare=False)
+    """Of the container, as the pod's spec has it: which tools are likely there. "" if it is not known."""
 
     @property
     def key(self) -> str:

@@ -18,15 +18,18 @@ from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
 from kubectl_extsvc.model.snapshot import EXEC_VERBS, Unread
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.resolving import resolve_in_pod
+from kubectl_extsvc.probes import openssl
 from kubectl_extsvc.probes.asking import batches, cannot_ask, read_answers
-from kubectl_extsvc.probes.batch import LADDER, Batch, Form, Limits, Retry, Tool, merged, next_tool
-from kubectl_extsvc.probes.curl_answers import shown_certificates
+from kubectl_extsvc.probes.batch import LADDER, MISSING, Batch, Form, Limits, Retry, Tool, merged, next_tool
+from kubectl_extsvc.probes.curl_answers import first_words, shown_certificates
 
 EXECS_AT_ONCE = 16
 CONNECTING_SECONDS = 10.0
 """What an exec may take besides the command's own time."""
 MOST_RUNS = 8
 """Of one source: the rungs of the ladder, and what an old curl needs to be asked again."""
+MOST_HEARD = 4
+"""Servers of one source that are listened to, one after the other."""
 COMMAND_MISSING = 127
 
 
@@ -112,11 +115,14 @@ def hosts_resolved(
     by_trust = sorted(sources, key=lambda source: source.mode is not MeshMode.PLAIN)
     for name in names:
         ways = [resolutions[source.key, name] for source in by_trust] if name.endswith(".") else []
-        known = [way.addresses for way in ways if isinstance(way, Resolution)]
+        known = [way.addresses for way in ways if isinstance(way, Resolution) and not way.silent]
         if known:
             resolved[name.removesuffix(".")] = known[0]
         elif ways and isinstance(ways[0], ResolutionUnknown):
             unread[Fact.RESOLUTION] = Unread(Fact.RESOLUTION, ways[0].reason, ways[0].unlock)
+        elif ways:
+            reason = f"no name server answered pod/{by_trust[0].pod} about {name.removesuffix('.')} in time"
+            unread[Fact.RESOLUTION] = Unread(Fact.RESOLUTION, reason, "the cluster's DNS in good time: run again")
     return resolved, unread
 
 
@@ -125,6 +131,7 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
     outcomes: tuple[Outcome, ...] = tuple(NoAnswer(transfer, "not asked") for transfer in transfers)
     stdin_ends = True
     unshown: list[Transfer] = []
+    by_curl: set[str] = set()
     # What the best tool lacks that might be there is the reason that counts.
     first_unable: dict[str, NoAnswer] = {}
     open_runs = [Retry(LADDER[0], Form.PARALLEL, tuple(transfers))] if transfers else []
@@ -145,6 +152,7 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
                     reading = read_answers(batch, stdout, stderr, exit_code)
                     outcomes = merged(outcomes, reading.outcomes)
                     unshown += reading.unshown
+                    by_curl |= {each.transfer.id for each in reading.outcomes if batch.tool is Tool.CURL}
                     if reading.retry is not None:
                         retries.append(reading.retry)
                 case StdinUnsupported() if stdin_ends:
@@ -158,6 +166,14 @@ async def ask(cluster: Cluster, source: Source, transfers: Sequence[Transfer], l
         open_runs += _together(retries)
     outcomes = merged(outcomes, tuple(each for each in first_unable.values() if _unknown(outcomes, each)))
     chains = await _refused_certificates(cluster, source, unshown, limits, stdin_ends=stdin_ends)
+    outcomes = tuple(with_certificates(outcome, chains) for outcome in outcomes)
+    unheard = [o.transfer for o in outcomes if is_worth_listening(o, source) and o.transfer.id in by_curl]
+    heard = await _first_words(cluster, source, unheard[:MOST_HEARD], limits, stdin_ends=stdin_ends)
+    outcomes = tuple(
+        replace(o, first_words=heard[o.transfer.id]) if isinstance(o, Answer) and o.transfer.id in heard else o
+        for o in outcomes
+    )
+    chains = await _certificates_by_openssl(cluster, source, outcomes, limits)
     return tuple(with_certificates(outcome, chains) for outcome in outcomes)
 
 
@@ -178,10 +194,45 @@ async def _refused_certificates(
     return chains
 
 
+def is_worth_listening(outcome: Outcome, source: Source) -> bool:
+    """May a server be at the other end that speaks first? Behind a sidecar that is Envoy, which waits."""
+    connected = isinstance(outcome, Answer) and outcome.exit_code == 0 and outcome.connected
+    return connected and outcome.transfer.listen and source.mode is not MeshMode.SIDECAR
+
+
+async def _first_words(
+    cluster: Cluster, source: Source, transfers: Sequence[Transfer], limits: Limits, *, stdin_ends: bool
+) -> dict[str, str]:
+    """Transfer id → what the server says by itself."""
+    heard: dict[str, str] = {}
+    token = secrets.token_hex(8)
+    for batch in batches(Tool.CURL, transfers, limits, token, Form.LISTEN, stdin_ends=stdin_ends):
+        result = await _run(cluster, source, batch)
+        if isinstance(result, ExecResult):
+            heard |= first_words(batch, result.stdout)
+    return heard
+
+
+async def _certificates_by_openssl(
+    cluster: Cluster, source: Source, outcomes: Sequence[Outcome], limits: Limits
+) -> dict[str, tuple[Certificate, ...]]:
+    """Transfer id → what openssl shows where nothing else did; {} for a container without it."""
+    chains: dict[openssl.Server, tuple[Certificate, ...]] = {}
+    for server in openssl.unshown(outcomes):
+        argv = openssl.command(server, limits)
+        batch = Batch(Tool.CURL, (), argv, b"", "", limits.probe_timeout)
+        match await _run(cluster, source, batch):
+            case ExecResult(exit_code=exit_code, stdout=stdout) if exit_code not in MISSING:
+                chains[server] = openssl.chain_in(stdout)
+            case _:
+                break
+    return {o.transfer.id: chain for o in outcomes if (chain := chains.get(openssl.server_of(o.transfer)))}
+
+
 def with_certificates(outcome: Outcome, chains: Mapping[str, tuple[Certificate, ...]]) -> Outcome:
     """The outcome, with the chain that another handshake showed."""
     chain = chains.get(outcome.transfer.id)
-    if not chain or not isinstance(outcome, Answer) or outcome.handshake is None:
+    if not chain or not isinstance(outcome, Answer) or outcome.handshake is None or outcome.handshake.certificates:
         return outcome
     return replace(outcome, handshake=replace(outcome.handshake, certificates=chain))
 

@@ -20,7 +20,7 @@ from kubectl_extsvc.plans.changes import plan_delete
 
 async def alias_rows(cluster: Cluster, namespace: str | None, selector: str) -> tuple[AliasRow, ...]:
     """The aliases of a namespace (None: of all), ours and others', each with what the objects say of its TLS."""
-    snapshot = await read_snapshot(cluster, namespace)
+    snapshot = await read_snapshot(cluster, namespace, everywhere=namespace is None)
     aliases = await with_labels(cluster, aliases_in(snapshot, namespace), namespace, selector)
     return tuple(AliasRow(alias, _tls_of(alias, snapshot)) for alias in aliases)
 

@@ -21,6 +21,7 @@ from kubectl_extsvc.plans.fixes import (
     NOT_CHANGED,
     Edit,
     Objects,
+    as_part_of,
     edits_of,
     edits_of_plan,
     objects_in,
@@ -66,7 +67,7 @@ async def plan_fix(
     """What the cure makes of the objects that the finding was judged by. Raises Refused, and whatever create raises."""
     objects = await _with_missing(cluster, objects_in(snapshot), touched(finding.fix))
     created: list[Created] = []
-    edits = list(edits_of(finding.fix, objects))
+    edits = list(as_part_of(alias, edits_of(finding.fix, objects)))
     for step in finding.fix:
         if isinstance(step, Create):
             wishes = replace(wishes_of(step), dry_run="client")

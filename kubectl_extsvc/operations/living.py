@@ -256,7 +256,7 @@ class Live:
         self._aliases = {alias.service: alias for alias in found}
         self._snapshot = snapshot
         for ref, alias in self._aliases.items():
-            if ref not in before and (same_scope or is_young((alias,), snapshot)):
+            if ref not in before and (same_scope or is_young((alias,), datetime.now(UTC), snapshot)):
                 self._unsettled[ref] = now
         new = {ref for ref in self._aliases if ref not in before}
         changed = {ref for ref in self._unread if self._unsettled.get(ref, begun) <= begun}

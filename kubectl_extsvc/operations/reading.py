@@ -9,8 +9,10 @@ import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError
+from kubectl_extsvc.mesh.endpoint_namespaces import endpoint_namespaces
 from kubectl_extsvc.mesh.sources import addresses_of, revision_of
 from kubectl_extsvc.model.alias import AddressTarget, Alias
+from kubectl_extsvc.model.marks import SELECTOR_CONTROLLER, SLICE_MANAGED_BY_LABEL
 from kubectl_extsvc.model.resources import (
     CONFIG_MAPS,
     DESTINATION_RULES,
@@ -28,11 +30,17 @@ from kubectl_extsvc.model.resources import (
     Resource,
 )
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot, Unread
-from kubectl_extsvc.model.source import Source
+from kubectl_extsvc.model.source import MeshMode, Source
 
 MOST_LOOKUPS = 8
-"""Endpoint addresses whose pod is asked for: a request each, so that requests do not grow with aliases."""
+"""Endpoint addresses whose pod is asked for, and namespaces whose slices are: a request each, so that requests do not
+grow with aliases."""
 AT_ONCE = 8
+
+SELECTORS = f"{SLICE_MANAGED_BY_LABEL}={SELECTOR_CONTROLLER}"
+NO_SELECTORS = f"{SLICE_MANAGED_BY_LABEL}!={SELECTOR_CONTROLLER}"
+"""Labels of the slices of pods, which are many on a large cluster, and of all others: a slice without the label is one
+of the latter."""
 
 WELL_KNOWN_CLIENTS = "app in (curl,sleep)"
 """Label of the pods that Istio's samples give to probe from."""
@@ -50,7 +58,8 @@ async def read_snapshot(
 ) -> Snapshot:
     """Services and slices of a namespace (None: all), and Istio's objects of all namespaces.
 
-    everywhere tries the Services and slices of all namespaces too; without that right those of the namespace do.
+    everywhere tries the Services of all namespaces too, without that right those of the namespace do; and of the slices
+    of other namespaces those alone that no selector makes, since on a large cluster the others are many.
     Istio's objects are read everywhere, because a rule of the client's or of the root namespace may decide. A kind
     that may not be read is in Snapshot.unread; without Services there is nothing to say, so that is raised.
     """
@@ -59,19 +68,25 @@ async def read_snapshot(
     seen_mesh = mesh
     narrowed = False
 
-    async def read_everywhere(resource: Resource) -> None:
+    async def read_everywhere(resource: Resource, selector: str = "") -> None:
         nonlocal narrowed
+        if namespace is None:
+            await read(resource, None, selector)
+            return
         try:
-            found[resource.plural] = (await cluster.list(resource, None)).items
+            add(resource, (await cluster.list(resource, None, selector)).items)
         except ApiError as error:
-            if error.code != 403 or namespace is None:
+            if error.code != 403:
                 raise
             narrowed = True
-            await read(resource, namespace)
+            await read(resource, namespace, selector)
 
-    async def read(resource: Resource, where: str | None) -> None:
+    def add(resource: Resource, items: Iterable[Json]) -> None:
+        found[resource.plural] = (*found.get(resource.plural, ()), *items)
+
+    async def read(resource: Resource, where: str | None, selector: str = "") -> None:
         try:
-            found[resource.plural] = (await cluster.list(resource, where)).items
+            add(resource, (await cluster.list(resource, where, selector)).items)
         except ApiError as error:
             if resource is SERVICES or error.code not in (403, 404):
                 raise
@@ -84,7 +99,7 @@ async def read_snapshot(
 
     async def read_own(resource: Resource, where: str) -> None:
         with suppress(ApiError):
-            found[resource.plural] = (await cluster.list(resource, where)).items
+            add(resource, (await cluster.list(resource, where)).items)
 
     async def read_istio() -> None:
         nonlocal seen_mesh
@@ -97,11 +112,14 @@ async def read_snapshot(
                 group.start_soon(read, resource.at_version(seen_mesh.api_version), None)
 
     async with anyio.create_task_group() as group:
-        for resource in (SERVICES, ENDPOINT_SLICES):
-            if everywhere and namespace is not None:
-                group.start_soon(read_everywhere, resource)
-            else:
-                group.start_soon(read, resource, namespace)
+        if everywhere:
+            group.start_soon(read_everywhere, SERVICES)
+            group.start_soon(read_everywhere, ENDPOINT_SLICES, NO_SELECTORS)
+            if namespace is not None:
+                group.start_soon(read, ENDPOINT_SLICES, namespace, SELECTORS)
+        else:
+            group.start_soon(read, SERVICES, namespace)
+            group.start_soon(read, ENDPOINT_SLICES, namespace)
         group.start_soon(read_istio)
 
     return Snapshot(
@@ -112,6 +130,7 @@ async def read_snapshot(
         service_entries=found.get("serviceentries", ()),
         sidecars=found.get("sidecars", ()),
         all_namespaces=(everywhere and not narrowed) or namespace is None,
+        slice_namespaces=frozenset(filter(None, (namespace,))) if everywhere else None,
         mesh=seen_mesh or Mesh(installed=False),
         unread=unread,
     )
@@ -121,8 +140,8 @@ async def read_surroundings(
     cluster: Cluster, snapshot: Snapshot, aliases: Sequence[Alias], sources: Sequence[Source]
 ) -> Snapshot:
     """The snapshot with what lies around the aliases: pods behind their addresses, v1 Endpoints of those that have no
-    address, the sources' NetworkPolicies, and Istio's mesh configuration. Evidence only: a refusal is in
-    Snapshot.unread, and nothing is raised for want of it.
+    address, the slices of the namespaces that calls lead to, the sources' NetworkPolicies, and Istio's mesh
+    configuration. Evidence only: a refusal is in Snapshot.unread, and nothing is raised for want of it.
     """
     if not sources:
         return snapshot
@@ -130,6 +149,8 @@ async def read_surroundings(
     policies: list[Json] = []
     endpoints: list[Json] = []
     mesh_config: Json = {}
+    slices: list[Json] = []
+    slice_namespaces = set(snapshot.slice_namespaces or ())
     unread: dict[str, Unread] = {}
     limit = anyio.CapacityLimiter(AT_ONCE)
 
@@ -163,6 +184,13 @@ async def read_surroundings(
                 what = ENDPOINTS.plural
                 unread[what] = Unread(what, str(error), f"get {what}")
 
+    async def read_slices(namespace: str) -> None:
+        # What is not there is known to be missing: Snapshot.slice_namespaces.
+        with suppress(ApiError):
+            async with limit:
+                slices.extend((await cluster.list(ENDPOINT_SLICES, namespace, SELECTORS)).items)
+            slice_namespaces.add(namespace)
+
     async def read_mesh_config() -> None:
         nonlocal mesh_config
         revision = next(filter(None, map(revision_of, sources)), "")
@@ -185,9 +213,14 @@ async def read_surroundings(
             group.start_soon(read_endpoints, alias)
         if snapshot.mesh.installed:
             group.start_soon(read_mesh_config)
+        clients = dict.fromkeys(source.namespace for source in sources if source.mode is MeshMode.SIDECAR)
+        for namespace in endpoint_namespaces(aliases, clients, snapshot)[:MOST_LOOKUPS]:
+            group.start_soon(read_slices, namespace)
     root = str(mesh_config.get("rootNamespace") or snapshot.mesh.root_namespace)
     return replace(
         snapshot,
+        endpoint_slices=(*snapshot.endpoint_slices, *slices),
+        slice_namespaces=None if snapshot.slice_namespaces is None else frozenset(slice_namespaces),
         pods=tuple(pods.values()),
         pods_at=frozenset(asked),
         endpoints=tuple(endpoints),

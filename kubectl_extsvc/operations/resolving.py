@@ -22,23 +22,28 @@ GETENT_NAMES = 60
 
 Ways = dict[str, Resolution | ResolutionUnknown]
 
-BETTER_SOURCE = "a source with python3, nslookup or getent (--from, --probe-pods)"
+BETTER_SOURCE = "a source with python3, nslookup or getent (--from, --ephemeral, --probe-pods)"
 
 
 async def resolve_in_pod(cluster: Cluster, source: Source, names: Sequence[str]) -> Ways:
     """Name → its way. A name with a final dot is absolute, any other goes through the pod's search list.
 
-    One exec where the container has python3; else one for resolv.conf, and one more for nslookup or getent. Nothing is
-    raised: what cannot be found out is unknown, with the reason.
+    One exec where the container has python3; else one for resolv.conf, and one more for nslookup or getent. An image of
+    curl's own, which has no python3, is not asked for it first. Nothing is raised: what cannot be found out is unknown,
+    with the reason.
     """
     if not names:
         return {}
     found: Ways = {}
     try:
-        found |= await _by_python3(cluster, source, names)
+        python3_last = is_of_curl(source.image)
+        if not python3_last:
+            found |= await _by_python3(cluster, source, names)
         if not found:
             conf = await _resolv_conf(cluster, source)
             found |= await _by_nslookup(cluster, source, names, conf)
+            if not found and python3_last:
+                found |= await _by_python3(cluster, source, names)
             if not found:
                 found |= await _by_getent(cluster, source, names, conf)
     except (ExecError, ClusterError, UsageError) as error:
@@ -49,6 +54,12 @@ async def resolve_in_pod(cluster: Cluster, source: Source, names: Sequence[str])
         none = f"pod/{source.pod} has no tool that tells: none of python3, nslookup, getent"
         unknown = ResolutionUnknown("the name was not told whole" if found else none, BETTER_SOURCE)
     return {name: found.get(name, unknown) for name in names}
+
+
+def is_of_curl(image: str) -> bool:
+    """Is it curl's own image, or a copy of it by that name? It has busybox's nslookup, and no python3."""
+    repository = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return repository == "curl"
 
 
 async def _by_python3(cluster: Cluster, source: Source, names: Sequence[str]) -> Mapping[str, Resolution]:

@@ -28,7 +28,10 @@ class SourceWishes:
     selector: str = ""
     container: str = ""
     probe_pods: bool = False
+    ephemeral: bool = False
+    """A source without a tool to ask with gets an ephemeral container."""
     image: str = ""
+    """Of what is added; "" for the default."""
 
 
 @dataclass(frozen=True, slots=True)

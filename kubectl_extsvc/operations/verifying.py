@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
-from kubectl_extsvc.errors import ApiError, TimedOut
+from kubectl_extsvc.errors import ApiError, Refused, TimedOut
 from kubectl_extsvc.mesh.aliases import NotAnAlias, aliases_in, find_alias
 from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.finding import Severity
@@ -22,6 +22,7 @@ from kubectl_extsvc.model.observation import Stage, StageState
 from kubectl_extsvc.model.report import Report
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.operations.asking import ProbeWishes
+from kubectl_extsvc.operations.ephemeral import Consent, with_probe_containers
 from kubectl_extsvc.operations.observing import observe
 from kubectl_extsvc.operations.reading import read_snapshot, with_labels
 from kubectl_extsvc.operations.settling import SETTLING_SECONDS, is_young
@@ -47,11 +48,20 @@ class VerifyWishes:
     """Objects were changed a moment ago, so that what is wrong may be the state before, however old they are."""
 
 
+async def nobody_to_ask(question: str) -> bool:
+    raise Refused(f"{question} There is nobody to ask, so nothing was changed")
+
+
 async def verify(
-    cluster: Cluster, wishes: VerifyWishes, say: Callable[[str], None], seconds: float = math.inf
+    cluster: Cluster,
+    wishes: VerifyWishes,
+    say: Callable[[str], None],
+    seconds: float = math.inf,
+    consent: Consent = nobody_to_ask,
 ) -> Report:
     """The report on the aliases that were asked for; the last one, if something young is still settling at the end.
 
+    consent is asked before anything is added to a pod; the time until its answer does not count.
     Raises ApiError (NotFound) if an alias is not there, TimedOut if the time was too short for any report.
     """
     begun = time.monotonic()
@@ -61,8 +71,16 @@ async def verify(
         nonlocal report
         report = replace(seen, seconds=round(time.monotonic() - begun, 3))
 
-    with anyio.move_on_after(seconds):
-        await _look_until_settled(cluster, wishes, say, seconds, take)
+    with anyio.move_on_after(seconds) as scope:
+
+        async def untimed(question: str) -> bool:
+            left, scope.deadline = scope.deadline - anyio.current_time(), math.inf
+            try:
+                return await consent(question)
+            finally:
+                scope.deadline = anyio.current_time() + left
+
+        await _look_until_settled(cluster, wishes, say, seconds, take, untimed)
     if report is None:
         raise TimedOut(f"verify did not end within {seconds:g} s; use --timeout to give it more")
     return report
@@ -74,6 +92,7 @@ async def _look_until_settled(
     say: Callable[[str], None],
     seconds: float,
     take: Callable[[Report], None],
+    consent: Consent,
 ) -> None:
     """Give each report to take: the first, and others as long as what is wrong may only be young."""
     namespace = None if wishes.all_namespaces else cluster.namespace
@@ -94,6 +113,13 @@ async def _look_until_settled(
             sources = await stack.enter_async_context(pods)
         else:
             sources = await find_sources(cluster, wishes.sources, namespaces, mesh=snapshot.mesh.installed)
+        if wishes.sources.ephemeral:
+            timeout = min(PROBE_PODS_SECONDS, seconds * PROBE_PODS_SHARE)
+            image = wishes.sources.image
+            with_tools = await with_probe_containers(
+                cluster, sources.sources, image=image, timeout=timeout, consent=consent, say=say
+            )
+            sources = replace(sources, sources=with_tools)
         begun = time.monotonic()
         if wishes.just_changed:
             # At once, half of what is seen could be of before the push.

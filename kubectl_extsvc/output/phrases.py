@@ -140,6 +140,8 @@ def ref_text(reference: ObjectRef, namespace: str) -> str:
     return str(reference) if reference.namespace == namespace else f"{reference}.{reference.namespace}"
 
 
+NO_CERTIFICATES = "certificates not checked: nothing here shows them (curl 7.88, python3 and openssl do)"
+
 TRUST_WORDS = {
     Trust.TRUSTED: "the pod's bundle trusts the chain",
     Trust.UNTRUSTED: "the pod's bundle does NOT trust the chain",

@@ -14,6 +14,7 @@ from kubectl_extsvc.model.report import AliasReport, Report, SourceReport
 from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
 from kubectl_extsvc.model.route import Route, RouteUnknown, RuleDecision
 from kubectl_extsvc.output.phrases import (
+    NO_CERTIFICATES,
     TRUST_WORDS,
     access_log_text,
     answer_text,
@@ -148,6 +149,8 @@ def _handshake_rows(handshake: Handshake | None, label: str, at: str) -> list[Ro
     parts = [f"SNI {handshake.sni}" if handshake.sni else "no SNI", handshake.version]
     parts += [f"ALPN {handshake.alpn}" if handshake.alpn else "", TRUST_WORDS[handshake.trust]]
     rows = [Row("handshake" if label else "", " · ".join(part for part in parts if part))]
+    if not handshake.certificates:
+        rows.append(Row("chain" if label else "", NO_CERTIFICATES))
     for place, certificate in enumerate(handshake.certificates):
         names = f" · names {', '.join(certificate.names)}" if certificate.names else ""
         by = f"{certificate.subject or 'no subject'}, issued by {certificate.issuer}"

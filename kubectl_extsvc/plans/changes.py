@@ -7,6 +7,8 @@ from kubectl_extsvc.errors import Refused
 from kubectl_extsvc.mesh.hosts import name_forms, resolve_host, service_fqdn
 from kubectl_extsvc.model.alias import AddressTarget, Form, HostTarget, Intent, TlsMode
 from kubectl_extsvc.model.marks import (
+    ADDED_BY_ANNOTATION,
+    ADDED_BY_FIX,
     ALIAS_LABEL,
     MANAGER,
     SERVICE_NAME_LABEL,
@@ -88,7 +90,11 @@ def plan_create(
         replace(change, force=_takes_over(change, there, overwrite=overwrite, adopt=adopt)) for change in changes
     ]
     kept = {_planned_key(planned) for planned in wanted}
-    leftovers = [obj for key, obj in there.items() if key not in kept and alias_of(obj) == intent.name]
+    leftovers = [
+        obj
+        for key, obj in there.items()
+        if key not in kept and alias_of(obj) == intent.name and not (earlier == intent and _was_added_by_fix(obj))
+    ]
     changes += _deletions(leftovers, f"was for an earlier intent of alias {intent.name}", APPLICATION_ORDER[::-1])
     if earlier and earlier.form is not intent.form and earlier.tls.mode is not TlsMode.DISABLE:
         changes.sort(key=lambda change: _ROUTES_FIRST.index(change.ref.kind))
@@ -147,6 +153,10 @@ def _change(planned: Planned, live: Json | None, service: Json | None, same_inte
         why=planned.why,
         uid=live["metadata"].get("uid", "") if live else "",
     )
+
+
+def _was_added_by_fix(obj: Json) -> bool:
+    return bool((obj["metadata"].get("annotations") or {}).get(ADDED_BY_ANNOTATION) == ADDED_BY_FIX)
 
 
 def _takes_over(change: Change, there: Mapping[tuple[str, str], Json], *, overwrite: bool, adopt: bool) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from kubectl_extsvc.errors import Refused
 from kubectl_extsvc.mesh.mirroring import is_mirrored, metadata_of_mirrors, mirrored_slices
+from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.finding import Finding, Severity
 from kubectl_extsvc.model.fix import (
     Apply,
@@ -18,11 +19,20 @@ from kubectl_extsvc.model.fix import (
     Step,
     is_complete,
 )
-from kubectl_extsvc.model.marks import alias_of, is_ours
+from kubectl_extsvc.model.marks import (
+    ADDED_BY_ANNOTATION,
+    ADDED_BY_FIX,
+    ALIAS_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    alias_of,
+    is_ours,
+)
 from kubectl_extsvc.model.patches import PatchError, difference, json_patch, merge_patch
 from kubectl_extsvc.model.plan import Action, Change, Plan
 from kubectl_extsvc.model.resources import BY_KIND, Json, ObjectRef, Resource
 from kubectl_extsvc.model.snapshot import Snapshot
+from kubectl_extsvc.plans.alias_objects import with_owner
 from kubectl_extsvc.plans.changes import APPLICATION_ORDER, resource_of
 from kubectl_extsvc.plans.owners import keeper_of
 
@@ -127,6 +137,28 @@ def edits_of(steps: Iterable[Step], objects: Objects) -> tuple[Edit, ...]:
         edit = found.get(step.ref) or _untouched(step.ref, objects.get(step.ref))
         found[step.ref] = _after_step(edit, step)
     return _in_order(edit for edit in found.values() if edit.action is not Action.UNCHANGED)
+
+
+def as_part_of(alias: Alias, edits: Iterable[Edit]) -> tuple[Edit, ...]:
+    """The edits, new objects beside an alias of ours marked as those that create makes: they go with it.
+
+    One of another namespace is left as it is: the Service can own nothing there, and delete does not look there.
+    """
+    return tuple(
+        replace(edit, after=_marked(edit.after, alias))
+        if alias.managed and edit.before is None and edit.after is not None and edit.ref.namespace == alias.namespace
+        else edit
+        for edit in edits
+    )
+
+
+def _marked(obj: Json, alias: Alias) -> Json:
+    marks = {
+        "labels": {MANAGED_BY_LABEL: MANAGER, ALIAS_LABEL: alias.name},
+        "annotations": {ADDED_BY_ANNOTATION: ADDED_BY_FIX},
+    }
+    marked = merge_patch(obj, {"metadata": marks})
+    return with_owner(marked, alias.uid) if alias.uid else marked
 
 
 def edits_of_plan(plan: Plan, objects: Objects) -> tuple[Edit, ...]:

@@ -30,7 +30,7 @@ class Tool(StrEnum):
 LADDER = (Tool.CURL, Tool.PYTHON3, Tool.WGET, Tool.BASH)
 """Best first. python3 comes before wget: it answers a whole batch in one exec, and everything that curl does."""
 
-ANOTHER_SOURCE = "a source with curl, python3, wget or bash (--from, --probe-pods)"
+ANOTHER_SOURCE = "a source with curl, python3, wget or bash (--from, --ephemeral, --probe-pods)"
 """What helps where the container has none of them."""
 
 
@@ -43,7 +43,7 @@ class Limits:
 
 
 class Form(StrEnum):
-    """How a tool is asked. Only curl has more than one form, and wget two."""
+    """How a tool is asked. Only curl has more than two forms, and wget two."""
 
     PARALLEL = "parallel"
     """curl ≥ 7.83: all transfers at once, answers and headers as JSON."""
@@ -53,6 +53,8 @@ class Form(StrEnum):
     """Any curl: one after the other, answers as fields, headers as they came. wget: busybox's."""
     HANDSHAKE = "handshake"
     """curl ≥ 7.88: TLS with whoever answers, and not a byte after it, to see the certificates that were refused."""
+    LISTEN = "listen"
+    """Any curl: a bare connection, and what the server says at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,10 @@ def merged(outcomes: Sequence[Outcome], later: Sequence[Outcome]) -> tuple[Outco
 def missing_tool(batch: Batch) -> Reading:
     """The reading of a batch whose tool the container does not have: the next tool is worth an exec."""
     tool = next_tool(batch.tool)
-    said = f"none of {', '.join(LADDER)} is in this container; choose another source with --from, or use --probe-pods"
+    tools = ", ".join(LADDER)
+    said = (
+        f"none of {tools} is in this container; choose another source with --from, or use --ephemeral or --probe-pods"
+    )
     outcomes = tuple(NoAnswer(transfer, said, ANOTHER_SOURCE) for transfer in batch.transfers)
     return Reading(outcomes, Retry(tool, Form.PARALLEL, batch.transfers) if tool else None)
 

@@ -11,7 +11,9 @@ forge a mark, since the token in it never leaves the pod on the wire.
 Connections alone (Scheme.TCP): curl has no option for "connect, then stop", telnet:// blocks until the time is up, and
 http:// would send a request to something that may not expect one. But an https:// transfer with a client certificate
 and ciphers that cannot be loaded fails right after connecting, before a byte is sent (exit codes 58 and 59; tried from
-curl 7.61 to 8.22 against silent, talking, TLS and closing servers).
+curl 7.61 to 8.22 against silent, talking, TLS and closing servers). What a server says by itself is heard by telnet://
+all the same, in a run of its own (Form.LISTEN): with its standard input at an end curl sends nothing, and prints what
+comes until the time is up. Only who begins with a telnet command (0xFF 0xFB to 0xFE) gets telnet's answer to it.
 """
 
 import re
@@ -35,6 +37,9 @@ _TOKEN_CHARACTERS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HOSTNAME = re.compile(r"[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*\.?")
 # Control characters, and lone surrogates, which have no bytes.
 _UNUSABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+LISTEN_SECONDS = 0.6
+"""For connecting and listening; telnet:// keeps curl from all other transfers, so that they come one by one."""
 
 _AT_ONCE = (Form.PARALLEL, Form.HANDSHAKE)
 
@@ -105,7 +110,8 @@ def _batch(
     transfers: Sequence[Transfer], argv: tuple[str, ...], stdin: bytes, limits: Limits, token: str, form: Form
 ) -> Batch:
     at_once = limits.parallel if form in _AT_ONCE else 1
-    seconds = ceil(len(transfers) / at_once) * limits.probe_timeout
+    each = LISTEN_SECONDS if form is Form.LISTEN else limits.probe_timeout
+    seconds = ceil(len(transfers) / at_once) * each
     return Batch(Tool.CURL, tuple(transfers), argv, stdin, token, seconds, form)
 
 
@@ -122,6 +128,15 @@ def _mark(token: str, place: int) -> str:
 
 
 def _options(transfer: Transfer, limits: Limits, mark: str, form: Form) -> list[Option]:
+    if form is Form.LISTEN:
+        dialled = checked_host(transfer.connect_to or transfer.host)
+        return [
+            ("url", f"telnet://{dialled}:{checked_port(transfer.connect_port or transfer.port)}"),
+            ("noproxy", "*"),
+            ("proto", "=telnet"),
+            ("max-time", f"{LISTEN_SECONDS:.3f}"),
+            ("write-out", _write_out(mark, form)),
+        ]
     seconds = f"{limits.probe_timeout:.3f}"
     options: list[Option] = [
         ("url", curl_url(transfer)),

@@ -98,6 +98,17 @@ def shown_certificates(batch: Batch, stdout: bytes) -> dict[str, tuple[Certifica
     return {id: chain for id, chain in chains.items() if chain}
 
 
+def first_words(batch: Batch, stdout: bytes) -> dict[str, str]:
+    """Transfer id → what the server said by itself, of a batch that listens; who said nothing is absent."""
+    records = _records(batch.token, stdout)
+    heard = {
+        transfer.id: one_line(records[place].before[:1000].decode("utf-8", "replace"), 200)
+        for place, transfer in enumerate(batch.transfers)
+        if place in records
+    }
+    return {id: words for id, words in heard.items() if words}
+
+
 def _hides_certificates(record: _Record, answer: Answer) -> bool:
     """Whether this curl could show the certificate that it refused, if it did not refuse it.
 

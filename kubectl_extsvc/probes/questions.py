@@ -49,6 +49,8 @@ def transfers(
             want_body=want_body,
         )
         sni = alias.host if contract.scheme is Scheme.HTTPS or contract.originates else ""
+    # Whether a sidecar waits in vain for the client depends on who speaks first, where no name says the protocol.
+    call = replace(call, listen=call.scheme is Scheme.TCP and port.protocol is AppProtocol.AUTO)
     calls = [call]
     # Where the sidecar originates TLS, a Host that the mesh does not know would take the request past the rule.
     host_is_free = not any(key.lower() == "host" for key, _ in headers)

@@ -28,7 +28,7 @@ from kubectl_extsvc.probes.curl import checked_header, checked_method, curl_url
 from kubectl_extsvc.probes.curl_answers import answer_of, split_headers
 from kubectl_extsvc.probes.curl_exit import CurlExit
 
-BETTER_SOURCE = "a source with curl or python3 (--from, --probe-pods)"
+BETTER_SOURCE = "a source with curl or python3 (--from, --ephemeral, --probe-pods)"
 """What helps with a transfer that wget cannot ask."""
 
 

@@ -12,6 +12,7 @@ from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.route import RouteKind
 from kubectl_extsvc.rules.evidence import create_anew, failures, route_of, say
 from kubectl_extsvc.rules.family import rule
+from kubectl_extsvc.rules.lookups import attempts_of, has_timed_out, is_unanswered, targets_of
 from kubectl_extsvc.rules.service_objects import find_service, meant_in_cluster, name_chain, services_are_known
 from kubectl_extsvc.rules.translation import FailureKind
 
@@ -81,7 +82,7 @@ def alias_loop(case: Case) -> Iterable[Finding]:
     Severity.ERROR,
     Stage.NAME,
     needs={Fact.SERVICES},
-    uses={Fact.PROBES, Fact.SERVICE_ENTRIES},
+    uses={Fact.PROBES, Fact.SERVICE_ENTRIES, Fact.NAME_PATH},
 )
 def no_such_service(case: Case) -> Iterable[Finding]:
     """externalName is a short name of a Service, or the full name of one that does not exist.
@@ -95,7 +96,7 @@ def no_such_service(case: Case) -> Iterable[Finding]:
     Source  RFC 1034, 3.6.2; live on Kubernetes 1.34 (curl 6 for svc.ns); coredns #6088.
     """
     chain = name_chain(case)
-    asked = [observation for observation in case.observations if observation.answer is not None]
+    asked = [o for o in case.observations if o.answer is not None and not has_timed_out(o, case)]
     if chain is None or chain.back_to is not None or is_address(chain.end) or any(map(_has_a_name, asked)):
         return
     domain, last = case.snapshot.cluster_domain, chain.services[-1]
@@ -205,6 +206,8 @@ def name_does_not_resolve(case: Case) -> Iterable[Finding]:
             outside (a CNAME without address may mean either), so then the target itself is asked. A name younger than
             the DNS cache time is PENDING and not judged. No message of istioctl analyze or Kiali is near: they do not
             see DNS.
+            A lookup that ends before anybody answers is no NXDOMAIN: while others are answered, it is only said, and
+            the verdict is incomplete.
     Cure    Correct the target, the DNS upstream, the way to DNS, or the pod's dnsPolicy, as it says.
     Source  coredns plugin/backend_lookup.go, #6088, #5733, #2038; Kubernetes documentation, DNS for Services and Pods.
     """
@@ -212,6 +215,9 @@ def name_does_not_resolve(case: Case) -> Iterable[Finding]:
         return
     alias = case.alias
     for observation, failure in failures(case, FailureKind.NAME_UNKNOWN):
+        if is_unanswered(observation, case):
+            yield _timed_out(observation, failure.seen, case)
+            continue
         message, cure, seen = _why_no_name(observation, case)
         yield say(
             "XS0102",
@@ -223,6 +229,29 @@ def name_does_not_resolve(case: Case) -> Iterable[Finding]:
             cure=cure,
             of=observation,
         )
+
+
+def _timed_out(observation: Observation, seen: str, case: Case) -> Finding:
+    name = case.alias.fqdn(case.snapshot.cluster_domain)
+    return say(
+        "XS0102",
+        Severity.INFO,
+        Stage.NAME,
+        case.alias.service,
+        f'the lookup of "{name}" timed out in this pod: it is not known whether the name resolves there',
+        evidence=[seen, _answered_ours(observation)],
+        cure="ask again, perhaps with a longer --probe-timeout; then look whether the cluster's DNS is overloaded: "
+        "kubectl get pods -n kube-system -l k8s-app=kube-dns",
+        of=observation,
+    )
+
+
+def _answered_ours(observation: Observation) -> str:
+    """What our own query for the name got, "" if nothing is known of it."""
+    way = observation.resolution
+    if not isinstance(way, Resolution):
+        return ""
+    return f"asked once more: {', '.join(way.addresses) or 'no answer'}, {way.seconds:.1f} s"
 
 
 @rule(
@@ -339,32 +368,27 @@ def _why_no_name(observation: Observation, case: Case) -> tuple[str, str | Step,
     elsewhere = [o for o in case.observations if o.answer is not None and o.answer.connected]
     pod = f"{observation.source.pod} -n {observation.source.namespace}"
     of_pod = f"look at the pod's dnsPolicy and dnsConfig: kubectl get pod {pod} -o yaml"
+    allow = f"allow UDP and TCP 53 from this pod: kubectl get networkpolicy -n {observation.source.namespace}"
     way = observation.resolution
     if isinstance(way, Resolution):
-        names = (name, *_targets(way, case))
+        names = (name, *targets_of(way, case))
         replies = [
-            f"{each.name} {each.record}: {each.reply.value}" for each in _attempts(observation) if each.name in names
+            f"{each.name} {each.record}: {each.reply.value}" for each in attempts_of(observation) if each.name in names
         ]
         if way.attempts and all(each.reply is Reply.SILENT for each in way.attempts):
-            allow = f"allow UDP and TCP 53 from this pod: kubectl get networkpolicy -n {observation.source.namespace}"
             return f"no DNS server answers this pod ({', '.join(way.name_servers)})", allow, replies[:1]
         if other := _other_dns(way, elsewhere, case):
             servers = ", ".join(way.name_servers)
             return f"the DNS of this pod is not the cluster's ({servers}), and does not know the alias", of_pod, [other]
         if told := _of_target(observation, way, name, case):
             return *told, replies
+    if has_timed_out(observation, case):
+        return f'the lookup of "{name}" times out', allow, []
     target_fails = case.snapshot.resolved.get(alias.host) == ()
     if alias.form is Form.EXTERNAL_NAME and (target_fails or not elsewhere):
         fails = "which does not resolve" if target_fails else "and no address is found"
         return f'"{name}" leads to "{alias.host}", {fails}', _correct_target(case), []
     return f'"{name}" does not resolve' + (" in this pod, and does elsewhere" if elsewhere else ""), of_pod, []
-
-
-def _targets(way: Resolution, case: Case) -> tuple[str, ...]:
-    """Names that the alias's name leads to, the last of them last."""
-    if case.alias.form is not Form.EXTERNAL_NAME:
-        return ()
-    return tuple(dict.fromkeys((case.alias.host, *(name for each in way.attempts for name in each.cnames))))
 
 
 def _other_dns(way: Resolution, elsewhere: list[Observation], case: Case) -> str:
@@ -380,20 +404,14 @@ def _other_dns(way: Resolution, elsewhere: list[Observation], case: Case) -> str
     return ""
 
 
-def _attempts(observation: Observation) -> list[Attempt]:
-    """What was asked about the alias's name, and then about the target's own."""
-    ways = (observation.resolution, observation.target_resolution)
-    return [attempt for way in ways if isinstance(way, Resolution) for attempt in way.attempts]
-
-
 def _of_target(observation: Observation, way: Resolution, name: str, case: Case) -> tuple[str, str | Step] | None:
     """What the replies say about the end of the alias's name; None if they do not tell."""
-    targets = _targets(way, case)
+    targets = targets_of(way, case)
     if not targets:
         return None
     leads = f'"{name}" leads to "{targets[-1]}"'
     upstream = "look at where the cluster's DNS sends such names: kubectl get configmap coredns -n kube-system -o yaml"
-    asked = _attempts(observation)
+    asked = attempts_of(observation)
     of_target = {each.reply for each in asked if each.name in targets}
     if Reply.FAILED in of_target | {each.reply for each in asked if each.name == name}:
         return f"{leads}, for which the cluster's DNS gets no answer from the servers that know it", upstream

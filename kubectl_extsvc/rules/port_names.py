@@ -8,6 +8,7 @@ from kubectl_extsvc.model.finding import Fact, Finding, Severity
 from kubectl_extsvc.model.fix import Step
 from kubectl_extsvc.model.observation import Case, Observation, Stage
 from kubectl_extsvc.model.probe import Scheme
+from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.rules.evidence import create_anew, failures, route_of, say
 from kubectl_extsvc.rules.family import rule
 from kubectl_extsvc.rules.translation import Failure, FailureKind, failure_of
@@ -85,7 +86,8 @@ def http_name_on_binary_port(case: Case) -> Iterable[Finding]:
 
     Why     Istio believes the name, and Envoy answers 400 to what is no HTTP. Without a name it waits for the
             client's first bytes to tell the protocol; where the server is to speak first (MySQL, SMTP, FTP, SSH),
-            both wait. Ports 25, 53, 3306 and 27017 are exempt when unnamed, and taken for TCP.
+            both wait. That it does is heard from a pod without sidecar, or guessed by the port's number.
+            Ports 25, 53, 3306 and 27017 are exempt when unnamed, and taken for TCP.
     Seen    Pods with sidecar hang or get 400, plain pods are served. An error if the call fails, a warning if
             nothing was seen. Silent where HTTP is really spoken at that port, and for names that say the
             protocol (mysql, redis, mongo, tcp). IST0118 asks for names that have a known prefix: http has one.
@@ -96,13 +98,26 @@ def http_name_on_binary_port(case: Case) -> Iterable[Finding]:
         return
     for port in case.alias.ports:
         what = BINARY_PORTS.get(port.number) or BINARY_PORTS.get(port.target_port)
-        if what is None:
+        heard = _first_words(port, case)
+        if what is None and not heard:
             continue
         right = replace(port, name=f"tcp-{port.name}"[:15] if port.name else "tcp", protocol=AppProtocol.TCP)
         cure = create_anew(case.alias, ports=[right if p == port else p for p in case.alias.ports])
-        if port.protocol.is_http:
+        if port.protocol.is_http and what is not None:
             yield from _of_http_name(port, what, cure, case)
-        elif _waits_for_the_client(port, case):
+        elif heard and _waits_for_the_client(port, case):
+            yield say(
+                "XS0307",
+                Severity.WARNING,
+                Stage.ROUTE,
+                case.alias.service,
+                f'the server at port {port.number} speaks first, and the name "{port.name}" makes sidecars wait for '
+                "the client",
+                evidence=[f"the server says: {heard}"],
+                cure=cure,
+                ports=(port.number,),
+            )
+        elif _is_usually_first(port) and _waits_for_the_client(port, case):
             yield say(
                 "XS0307",
                 Severity.WARNING,
@@ -132,8 +147,17 @@ def _waits_for_the_client(port: AliasPort, case: Case) -> bool:
     if case.alias.form is not Form.ENDPOINTS or port.protocol is not AppProtocol.AUTO:
         return False
     limit = str(case.snapshot.mesh_config.get("protocolDetectionTimeout") or "0s")
-    server_first = port.number in SERVER_FIRST or port.target_port in SERVER_FIRST
-    return server_first and limit.rstrip("msh") in ("0", "0.0", "")
+    return limit.rstrip("msh") in ("0", "0.0", "")
+
+
+def _is_usually_first(port: AliasPort) -> bool:
+    return port.number in SERVER_FIRST or port.target_port in SERVER_FIRST
+
+
+def _first_words(port: AliasPort, case: Case) -> str:
+    """What the server said to a pod that connected and said nothing; "" for nothing, or if nobody listened."""
+    seen = (o.answer for o in case.observations if o.port.number == port.number and o.source.mode is MeshMode.PLAIN)
+    return next((answer.first_words for answer in seen if answer is not None and answer.first_words), "")
 
 
 def _is_no_tls(failure: Failure) -> bool:

@@ -9,6 +9,7 @@ from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.resolution import Resolution
 from kubectl_extsvc.model.route import Route, RouteUnknown
 from kubectl_extsvc.model.source import MeshMode
+from kubectl_extsvc.rules.lookups import is_unanswered
 from kubectl_extsvc.rules.translation import (
     Failure,
     FailureKind,
@@ -101,6 +102,8 @@ def _failed(failure: Failure, observation: Observation, case: Case) -> StageResu
     if failure.kind in OF_DNS_CACHES and case.fresh:
         words = "the Service is younger than the DNS cache time; ask again in a moment"
         return StageResult(failure.stage, StageState.PENDING, words)
+    if failure.kind is FailureKind.NAME_UNKNOWN and is_unanswered(observation, case):
+        return StageResult(failure.stage, StageState.NOT_OBSERVED, f"the lookup timed out: {failure.seen}")
     return StageResult(failure.stage, StageState.FAILED, _failure_words(failure, observation))
 
 

@@ -68,6 +68,8 @@ USAGE = [
      "error: --expect-body is no regular expression: missing ), unterminated subpattern at position 0"),
     ("verify --from web", 'error: --from "web" must be KIND/NAME or KIND/NAME.NAMESPACE, for example pod/web-0.shop'),
     ("verify a -A", "error: a NAME cannot be combined with --all-namespaces or --selector"),
+    ("verify --ephemeral --probe-pods", "error: --probe-pods and --ephemeral exclude each other"),
+    ("verify --ephemeral --no-probe", "error: --no-probe and --ephemeral exclude each other"),
     ("verify -o xml", 'error: invalid argument "xml" for "-o/--output" flag: must be one of'
                       " 'text', 'wide', 'json', 'yaml', 'junit'"),
     ("delete", "error: exactly one of NAME ..., --selector or --all is needed; nothing was changed"),

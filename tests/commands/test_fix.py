@@ -171,4 +171,5 @@ def test_every_flag_that_says_how_to_look_is_the_one_of_verify(extsvc: Run, caps
 
     flags = {command: set(Parser("x", command)._option_string_actions) for command in (fix, verify)}
     assert flags[verify] - flags[fix] == {"-A", "--all-namespaces", "--no-all-namespaces", "-l", "--selector"}
-    assert flags[fix] - flags[verify] == {"-y", "--yes", "--no-yes", "--dry-run"}
+    # -y is of both: verify asks before it adds a container to a pod.
+    assert flags[fix] - flags[verify] == {"--dry-run"}

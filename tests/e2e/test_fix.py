@@ -184,3 +184,39 @@ def test_what_somebody_changed_is_not_overwritten_by_create_either(
         assert service["spec"]["externalName"] == "203.0.113.10"
     finally:
         kubectl("delete", "service", "bin")
+
+
+@pytest.fixture
+def under_a_wildcard(extsvc: Run, kubectl: Run) -> Iterator[None]:
+    """An alias that has lost its rule, and is told mutual TLS by one for all hosts of the mesh."""
+    rule = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": {"name": "mesh-mtls", "namespace": "default"},
+        "spec": {"host": "*.local", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}},
+    }
+    extsvc("create", "bin", "--address", "203.0.113.10", "--host", "httpbin.org", "--port", "http:80")
+    try:
+        kubectl("create", "-f", "-", stdin=json.dumps(rule))
+        kubectl("delete", "destinationrule", "bin")
+        yield
+    finally:
+        kubectl("delete", "destinationrule", "mesh-mtls")
+        extsvc("delete", "bin", "--ignore-not-found")
+
+
+def test_what_is_added_to_our_alias_stays_with_create_and_goes_with_delete(
+    under_a_wildcard: None, extsvc: Run, kubectl: Run
+) -> None:
+    done = extsvc("fix", "bin", "XS0302", "--yes", check=False)
+    assert "destinationrule.networking.istio.io/bin-tls created\n" in done.stdout, done.stdout + done.stderr
+    created = extsvc("create", "bin", "--address", "203.0.113.10", "--host", "httpbin.org", "--port", "http:80")
+    assert created.stdout.splitlines() == [
+        "service/bin unchanged",
+        "destinationrule.networking.istio.io/bin created",
+        "endpointslice.discovery.k8s.io/bin-ipv4 unchanged",
+    ]
+    gone = extsvc("delete", "bin").stdout.splitlines()
+    assert 'destinationrule.networking.istio.io "bin-tls" deleted' in gone
+    left = kubectl("get", "destinationrules", "-n", "default", "-o", "name").stdout.split()
+    assert left == ["destinationrule.networking.istio.io/mesh-mtls"]

@@ -201,6 +201,51 @@ def test_a_target_in_a_namespace_that_was_not_read_may_be_a_service() -> None:
     )
 
 
+def elsewhere(obj: Json, name: str = "pay") -> Json:
+    return {**obj, "metadata": {**obj["metadata"], "name": name, "namespace": "backend"}}
+
+
+@pytest.mark.parametrize(
+    ("known", "selector", "expected"),
+    [
+        (None, {"app": "pay"}, "outbound|80||pay.backend.svc.cluster.local"),
+        ({"default", "backend"}, {"app": "pay"}, "outbound|80||pay.backend.svc.cluster.local"),
+        (
+            {"default"}, {"app": "pay"},
+            "EndpointSlices of namespace backend were not read, and those of pay.backend.svc.cluster.local are there",
+        ),
+        # What no selector makes is read everywhere.
+        ({"default"}, None, "outbound|80||pay.backend.svc.cluster.local"),
+    ],
+)  # fmt: skip
+def test_endpoints_of_a_target_whose_slices_were_not_read_are_not_taken_for_none(
+    known: set[str] | None, selector: Json | None, expected: str
+) -> None:
+    target = elsewhere(service(clusterIP="10.96.0.9", selector=selector))
+    snapshot = seen(external("pay.backend.svc.cluster.local"), target, slice_namespaces=known)
+    assert way(snapshot, address="10.96.0.9") == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "known", "expected"),
+    [
+        ("10.244.0.7", {"default"}, "EndpointSlices of namespace backend were not read; db.backend.svc.cluster.local "
+         "takes TCP connections to its pods at port 9042, and 10.244.0.7 may be one"),
+        ("10.244.0.7", {"default", "backend"}, "PassthroughCluster"),
+        # The address of no pod, and that of a Service.
+        ("203.0.113.10", {"default"}, "PassthroughCluster"),
+        ("10.96.0.7", {"default"}, f"outbound|9042||{ALIAS}"),
+    ],
+)  # fmt: skip
+def test_pods_of_a_headless_service_elsewhere_may_take_the_connection(
+    address: str, known: set[str], expected: str
+) -> None:
+    port = {"name": "tcp", "port": 9042}
+    headless = elsewhere(service(clusterIP="None", selector={"app": "db"}, ports=[port]), "db")
+    snapshot = seen(service(ports=[port]), headless, slice_namespaces=known)
+    assert way(snapshot, kind=RequestKind.TCP, address=address, port=9042, host="") == expected
+
+
 def test_a_virtual_service_that_delegates_is_not_followed() -> None:
     delegating = istio("VirtualService", hosts=[ALIAS], http=[{"delegate": {"name": "other"}}])
     assert way(seen(service(), delegating)) == (

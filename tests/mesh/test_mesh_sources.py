@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kubectl_extsvc.mesh.sources import by_preference, default_sources, mesh_mode, revision_of, sources_in
+from kubectl_extsvc.mesh.sources import by_preference, default_sources, image_of, mesh_mode, revision_of, sources_in
 from kubectl_extsvc.model.source import MeshMode, Source
 
 PROXY = {"name": "istio-proxy", "args": ["proxy", "sidecar"], "securityContext": {"runAsUser": 1337}}
@@ -226,3 +226,15 @@ def test_a_system_namespace_is_looked_from_for_an_alias_in_it() -> None:
 
 def test_no_pod_gives_no_source() -> None:
     assert default_sources([], ["shop"]) == ()
+
+
+def test_the_image_of_a_source_is_that_of_its_container_whichever_kind_it_is() -> None:
+    spec = {
+        "containers": [{"name": "app", "image": "nginx:1"}, {"name": "curl", "image": "curlimages/curl:8"}],
+        "ephemeralContainers": [{"name": "probe", "image": "shop/curl:1"}],
+    }
+    pod = {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
+    images = [image_of(pod, name) for name in ("app", "curl", "probe", "nobody")]
+    assert images == ["nginx:1", "curlimages/curl:8", "shop/curl:1", ""]
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    assert [source.image for source in sources_in([{**pod, "status": ready}])] == ["curlimages/curl:8"]

@@ -1,9 +1,11 @@
 """Questions by exec: how many execs, by which tool, and what is made of a missing answer."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from worlds.fake_apiserver import status
 from worlds.fake_curl import Asked, Reply, curl, missing
 from worlds.object_store import LOST, ObjectStore, Printed, Program
@@ -11,10 +13,11 @@ from worlds.object_store import LOST, ObjectStore, Printed, Program
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.model.finding import Fact
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Transfer, Trust
-from kubectl_extsvc.model.resolution import Resolution, ResolutionUnknown
+from kubectl_extsvc.model.resolution import Attempt, Resolution, ResolutionUnknown
+from kubectl_extsvc.model.resolution import Reply as Answered
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import MeshMode, Source
-from kubectl_extsvc.operations.asking import ask, ask_all
+from kubectl_extsvc.operations.asking import ask, ask_all, hosts_resolved
 from kubectl_extsvc.probes.batch import Limits
 
 WEB = Source("default", "web", "app", MeshMode.SIDECAR)
@@ -106,9 +109,10 @@ async def test_without_any_tool_the_reason_names_them_and_a_flag(store: ObjectSt
     outcomes = await ask(cluster, WEB, transfers(2), LIMITS)
 
     said = (
-        "none of curl, python3, wget, bash is in this container; choose another source with --from, or use --probe-pods"
+        "none of curl, python3, wget, bash is in this container; choose another source with --from, "
+        "or use --ephemeral or --probe-pods"
     )
-    unlock = "a source with curl, python3, wget or bash (--from, --probe-pods)"
+    unlock = "a source with curl, python3, wget or bash (--from, --ephemeral, --probe-pods)"
     assert outcomes == tuple(NoAnswer(transfer, said, unlock) for transfer in transfers(2))
 
 
@@ -126,7 +130,88 @@ async def test_what_wget_cannot_ask_bash_does(store: ObjectStore, cluster: Clust
     assert isinstance(bare, Answer)
     assert (bare.connected, bare.first_words) == (True, "220 mail.test ESMTP")
     said = "wget cannot dial another host than the one in an https URL; use a source with curl or python3"
-    assert encrypted == NoAnswer(asked[1], said, "a source with curl or python3 (--from, --probe-pods)")
+    assert encrypted == NoAnswer(asked[1], said, "a source with curl or python3 (--from, --ephemeral, --probe-pods)")
+
+
+async def test_with_an_old_curl_openssl_shows_the_certificates_of_each_server_once(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    shown = CHAIN.read_text()
+    by_old_curl = curl(lambda asked: Reply(200))
+
+    def image(argv: list[str], stdin: bytes) -> Printed:
+        if argv[:3] == ["timeout", "5", "openssl"]:
+            return (
+                f"CONNECTED(00000003)\n---\nCertificate chain\n{shown}---\nServer certificate\n{shown}".encode(),
+                b"",
+                0,
+            )
+        return by_old_curl(argv, stdin)
+
+    store.on_exec("default/web", {"app": image})
+    https = replace(transfers(1)[0], scheme=Scheme.HTTPS, host="api.pay.example", port=443, connect_to="10.96.0.9")
+    asked = (https, replace(https, id="again", path="/x"), replace(https, id="other", connect_to="203.0.113.20"))
+
+    outcomes = await ask(cluster, WEB, (*asked, transfers(2)[1]), LIMITS)
+
+    chains = [o.handshake.certificates for o in outcomes if isinstance(o, Answer) and o.handshake is not None]
+    assert [len(chain) for chain in chains] == [1, 1, 1]
+    assert [argv[3:] for argv in argvs(store) if argv[0] == "timeout"] == [
+        ["s_client", "-connect", f"{address}:443", "-servername", "api.pay.example", "-showcerts"]
+        for address in ("10.96.0.9", "203.0.113.20")
+    ]
+
+
+async def test_without_openssl_an_old_curls_certificates_are_asked_for_once_in_vain(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    store.on_exec("default/web", {"app": curl(lambda asked: Reply(200))})
+    https = replace(transfers(1)[0], scheme=Scheme.HTTPS, host="api.pay.example", port=443)
+
+    outcomes = await ask(cluster, WEB, (https, replace(https, id="b", host="b.example")), LIMITS)
+
+    assert [o.handshake.certificates for o in outcomes if isinstance(o, Answer) and o.handshake] == [(), ()]
+    assert commands(store) == ["curl", "timeout"]
+
+
+def speaking(argv: list[str], stdin: bytes) -> Printed:
+    """curl, in a pod whose server at port 2525 speaks first."""
+    config = stdin.decode()
+    if "telnet://" not in config:
+        return curl(lambda asked: Reply(0, 59, "failed setting cipher list", remote="10.96.0.9:2525"))(argv, stdin)
+    token = re.search(r"n([0-9a-f]{16}) 0 j%\{json}", config)
+    assert token is not None
+    return f"220 mail.test \x1b[2JESMTP\r\n\n{token[1]} 0 j{{}}\n{token[1]} 0 .\n".encode(), b"", 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "listens", "heard", "runs"),
+    [
+        (MeshMode.PLAIN, True, "220 mail.test [2JESMTP", 2),
+        (MeshMode.PLAIN, False, "", 1),
+        # There Envoy is at the other end, and waits.
+        (MeshMode.SIDECAR, True, "", 1),
+    ],
+)
+async def test_curl_listens_where_it_may_tell_something(
+    store: ObjectStore, cluster: Cluster, mode: MeshMode, listens: bool, heard: str, runs: int
+) -> None:
+    store.on_exec("default/web", {"app": speaking})
+    bare = replace(transfers(1)[0], scheme=Scheme.TCP, host="mail.shop", port=2525, listen=listens)
+
+    (outcome,) = await ask(cluster, replace(WEB, mode=mode), (bare,), LIMITS)
+
+    assert isinstance(outcome, Answer)
+    assert (outcome.connected, outcome.first_words) == (True, heard)
+    assert commands(store) == ["curl"] * runs
+
+
+def argvs(store: ObjectStore) -> list[list[str]]:
+    return [
+        [value for key, value in seen.query if key == "command"]
+        for seen in store.server.requests
+        if seen.path.endswith("/exec") and "Upgrade" in seen.headers
+    ]
 
 
 async def test_a_certificate_that_was_refused_unseen_is_looked_at_in_one_more_exec(
@@ -245,7 +330,40 @@ async def test_without_any_resolver_the_lookup_is_unread_and_the_probes_count(
     replies = await ask_all(cluster, {CRON: transfers(1)}, HOSTS, LIMITS)
 
     reason = "pod/cron has no tool that tells: none of python3, nslookup, getent"
-    unlock = "a source with python3, nslookup or getent (--from, --probe-pods)"
+    unlock = "a source with python3, nslookup or getent (--from, --ephemeral, --probe-pods)"
     assert replies.unread == {Fact.RESOLUTION: Unread(Fact.RESOLUTION, reason, unlock)}
     assert replies.resolutions == {("shop/cron", name): ResolutionUnknown(reason, unlock) for name in HOSTS}
     assert statuses(tuple(replies.outcomes.values())) == [("t0", 200)]
+
+
+# --- what outside hosts resolve to -----------------------------------------------------------------------------------
+
+
+def tried(reply: Answered, *addresses: str) -> Resolution:
+    return Resolution("a.example.", "python3", (Attempt("a.example", "A", reply, (), addresses),), addresses)
+
+
+PLAIN = Source("default", "cron", "app", MeshMode.PLAIN)
+BEHIND = Source("default", "web", "app", MeshMode.SIDECAR)
+
+
+@pytest.mark.parametrize(
+    ("plain", "behind", "resolved"),
+    [
+        (tried(Answered.FOUND, "192.0.2.1"), tried(Answered.FOUND, "240.240.0.1"), {"a.example": ("192.0.2.1",)}),
+        (tried(Answered.NO_SUCH_NAME), tried(Answered.FOUND, "240.240.0.1"), {"a.example": ()}),
+        # No answer is no addresses only where a name server said so.
+        (tried(Answered.SILENT), tried(Answered.FOUND, "240.240.0.1"), {"a.example": ("240.240.0.1",)}),
+        (tried(Answered.SILENT), tried(Answered.SILENT), {}),
+    ],
+)
+def test_a_host_that_nobody_told_about_in_time_is_not_taken_for_one_without_addresses(
+    plain: Resolution, behind: Resolution, resolved: dict[str, tuple[str, ...]]
+) -> None:
+    ways = {(PLAIN.key, "a.example."): plain, (BEHIND.key, "a.example."): behind}
+    found, unread = hosts_resolved((BEHIND, PLAIN), ("a.example.",), ways)
+    assert found == resolved
+    reasons = {fact: told.reason for fact, told in unread.items()}
+    assert reasons == (
+        {} if resolved else {Fact.RESOLUTION: "no name server answered pod/cron about a.example in time"}
+    )

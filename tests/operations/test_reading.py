@@ -1,16 +1,19 @@
 """What is read of a cluster for a verdict, and what is made of refusals."""
 
+from dataclasses import replace
+
 import pytest
 from worlds.fake_apiserver import reply, status
 from worlds.object_store import ObjectStore, pod
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError, cause_of
-from kubectl_extsvc.model.alias import AddressTarget, Alias
+from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, AppProtocol
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot, Unread
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.reading import read_mesh, read_snapshot, read_surroundings
+from kubectl_extsvc.operations.verifying import named_alias
 
 SERVICE = {"kind": "Service", "metadata": {"name": "a"}, "spec": {"type": "ExternalName", "externalName": "x.example"}}
 RULE = {"kind": "DestinationRule", "metadata": {"name": "r", "namespace": "mesh"}, "spec": {"host": "a"}}
@@ -106,9 +109,61 @@ async def test_a_known_mesh_is_not_asked_for_again(store: ObjectStore, cluster: 
     assert f"GET {ISTIO}" not in store.server.seen()
 
 
-async def test_services_and_slices_of_all_namespaces_are_read_if_that_is_asked_for(
-    store: ObjectStore, cluster: Cluster
-) -> None:
+def slice_of(service: str, namespace: str, manager: str = "endpointslice-controller.k8s.io") -> Json:
+    labels = {"kubernetes.io/service-name": service, "endpointslice.kubernetes.io/managed-by": manager}
+    own = {key: value for key, value in labels.items() if value}
+    return {"kind": "EndpointSlice", "metadata": {"name": f"{service}-1", "namespace": namespace, "labels": own}}
+
+
+def names_of(objects: tuple[Json, ...]) -> list[str]:
+    return sorted(f"{obj['metadata']['namespace']}/{obj['metadata']['name']}" for obj in objects)
+
+
+SLICES = (
+    slice_of("web", "default"),
+    slice_of("pay", "default", ""),
+    slice_of("web", "shop"),
+    slice_of("pay", "shop", ""),
+    slice_of("old", "shop", "endpointslicemirroring-controller.k8s.io"),
+)
+
+
+async def test_slices_of_pods_in_other_namespaces_are_left_where_they_are(store: ObjectStore, cluster: Cluster) -> None:
+    store.add(SERVICE, *SLICES)
+
+    wide = await read_snapshot(cluster, "default", everywhere=True)
+
+    assert names_of(wide.endpoint_slices) == ["default/pay-1", "default/web-1", "shop/old-1", "shop/pay-1"]
+    assert (wide.all_namespaces, wide.slice_namespaces) == (True, frozenset({"default"}))
+    assert (wide.has_slices_of_pods("default"), wide.has_slices_of_pods("shop")) == (True, False)
+    by, path = "endpointslice.kubernetes.io/managed-by", "/apis/discovery.k8s.io/v1"
+    asked = [(seen.path, dict(seen.query).get("labelSelector", "")) for seen in store.server.requests]
+    assert sorted(request for request in asked if request[0].startswith(path)) == [
+        (f"{path}/endpointslices", f"{by}!=endpointslice-controller.k8s.io"),
+        (f"{path}/namespaces/default/endpointslices", f"{by}=endpointslice-controller.k8s.io"),
+    ]
+
+
+async def test_of_all_namespaces_no_slices_of_pods_are_read(store: ObjectStore, cluster: Cluster) -> None:
+    store.add(SERVICE, *SLICES)
+
+    every = await read_snapshot(cluster, None, everywhere=True)
+
+    assert names_of(every.endpoint_slices) == ["default/pay-1", "shop/old-1", "shop/pay-1"]
+    assert (every.all_namespaces, every.slice_namespaces) == (True, frozenset())
+
+
+async def test_without_the_right_to_all_slices_those_of_the_namespace_do(store: ObjectStore, cluster: Cluster) -> None:
+    store.add(SERVICE, *SLICES)
+    store.server.on("GET", "/apis/discovery.k8s.io/v1/endpointslices", status(403, "Forbidden", "not all"))
+
+    narrowed = await read_snapshot(cluster, "default", everywhere=True)
+
+    assert names_of(narrowed.endpoint_slices) == ["default/pay-1", "default/web-1"]
+    assert (narrowed.all_namespaces, narrowed.slice_namespaces, narrowed.unread) == (False, frozenset({"default"}), {})
+
+
+async def test_services_of_all_namespaces_are_read_if_that_is_asked_for(store: ObjectStore, cluster: Cluster) -> None:
     store.add(SERVICE, SERVICE | {"metadata": {"name": "b", "namespace": "shop"}})
 
     wide = await read_snapshot(cluster, "default", everywhere=True)
@@ -162,6 +217,65 @@ async def test_surroundings_are_pods_policies_and_the_mesh_configuration(store: 
         ("/api/v1/pods", "status.podIP=203.0.113.10"),
         ("/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies", ""),
     ]
+
+
+def wide(*services: Json) -> Snapshot:
+    return Snapshot(services, mesh=Mesh(True, "v1"), all_namespaces=True, slice_namespaces=frozenset({"shop"}))
+
+
+def service_of(namespace: str, name: str, cluster_ip: str, port: int = 80, **spec: str) -> Json:
+    metadata = {"name": name, "namespace": namespace}
+    ports = [{"port": port, "name": "http" if port == 80 else "tcp"}]
+    return {"metadata": metadata, "spec": {"clusterIP": cluster_ip, "ports": ports, "selector": {"app": name}, **spec}}
+
+
+TO_BACKEND = {
+    "metadata": {"name": "my-pay", "namespace": "shop"},
+    "spec": {"type": "ExternalName", "externalName": "pay.backend.svc.cluster.local", "ports": [{"port": 80}]},
+}
+
+
+async def test_the_slices_of_a_target_in_another_namespace_are_read(store: ObjectStore, cluster: Cluster) -> None:
+    store.add(slice_of("pay", "backend"), slice_of("web", "elsewhere"), slice_of("cassandra", "db"))
+    snapshot = wide(
+        TO_BACKEND,
+        service_of("backend", "pay", "10.96.0.9"),
+        service_of("elsewhere", "web", "10.96.0.10"),
+        # Headless, at a port of an alias: it has a listener for each of its pods.
+        service_of("db", "cassandra", "None", 9042),
+        service_of("elsewhere", "other", "None", 9043),
+    )
+    alias = named_alias(snapshot, "shop", "my-pay")
+    other = Alias("shop", "my-db", AddressTarget(("10.0.0.1",)), (AliasPort("tcp", 9042, 9042, AppProtocol.TCP),))
+
+    around = await read_surroundings(cluster, snapshot, (alias, other), (WEB,))
+
+    assert names_of(around.endpoint_slices) == ["backend/pay-1", "db/cassandra-1"]
+    assert around.slice_namespaces == frozenset({"shop", "backend", "db"})
+
+
+async def test_slices_of_a_target_that_may_not_be_read_are_no_gap_and_known_to_be_missing(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    snapshot = wide(TO_BACKEND, service_of("backend", "pay", "10.96.0.9"))
+    path = "/apis/discovery.k8s.io/v1/namespaces/backend/endpointslices"
+    store.server.on("GET", path, status(403, "Forbidden", "not you"))
+
+    around = await read_surroundings(cluster, snapshot, (named_alias(snapshot, "shop", "my-pay"),), (WEB,))
+
+    assert (around.endpoint_slices, around.slice_namespaces) == ((), frozenset({"shop"}))
+    assert "endpointslices" not in around.unread
+    assert f"GET {path}" in store.server.seen()
+
+
+async def test_from_plain_pods_no_slices_of_targets_are_read(store: ObjectStore, cluster: Cluster) -> None:
+    snapshot = wide(TO_BACKEND, service_of("backend", "pay", "10.96.0.9"))
+    plain = Source("shop", "cron-1", "app", MeshMode.PLAIN)
+    no_mesh = replace(snapshot, mesh=Mesh(installed=False))
+    alias = named_alias(snapshot, "shop", "my-pay")
+
+    assert (await read_surroundings(cluster, no_mesh, (alias,), (plain,))).slice_namespaces == frozenset({"shop"})
+    assert [path for path in store.server.seen() if "endpointslices" in path] == []
 
 
 async def test_the_mesh_configuration_is_that_of_the_sources_revision(store: ObjectStore, cluster: Cluster) -> None:

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
 from worlds.fake_apiserver import status
 from worlds.fake_curl import missing
 from worlds.object_store import ObjectStore, Printed, Program
@@ -10,7 +12,7 @@ from worlds.object_store import ObjectStore, Printed, Program
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.model.resolution import Attempt, Reply, Resolution, ResolutionUnknown
 from kubectl_extsvc.model.source import MeshMode, Source
-from kubectl_extsvc.operations.resolving import resolve_in_pod
+from kubectl_extsvc.operations.resolving import is_of_curl, resolve_in_pod
 
 CRON = Source("shop", "cron", "app", MeshMode.PLAIN)
 V4 = ("v4.channel.k8s.io",)
@@ -77,6 +79,30 @@ async def test_without_python3_nslookup_tells_the_way_along_the_pods_search_list
     )
     assert await resolve_in_pod(cluster, CRON, ("my-pay.shop",)) == {"my-pay.shop": way("nslookup", *found)}
     assert commands(store) == ["python3", "cat", "timeout"]
+
+
+@pytest.mark.parametrize(
+    "of", ["docker.io/curlimages/curl:8.21.0", "curlimages/curl", "registry.shop:5000/mirror/curl@sha256:0123"]
+)
+async def test_curls_own_image_tells_it_in_two_execs(store: ObjectStore, cluster: Cluster, of: str) -> None:
+    store.on_exec("shop/cron", {"app": image(cat=cat, nslookup=nslookup, getent=getent)})
+
+    (told,) = (await resolve_in_pod(cluster, replace(CRON, image=of), ("my-pay.shop",))).values()
+
+    assert isinstance(told, Resolution)
+    assert (told.tool, commands(store)) == ("nslookup", ["cat", "timeout"])
+
+
+async def test_an_image_that_is_only_called_curl_is_asked_for_python3_all_the_same(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    store.on_exec("shop/cron", {"app": image(python3=python3, cat=cat, getent=getent)})
+
+    (told,) = (await resolve_in_pod(cluster, replace(CRON, image="shop/curl:1"), ("my-pay.shop",))).values()
+
+    assert isinstance(told, Resolution)
+    assert (told.tool, commands(store)) == ("python3", ["cat", "timeout", "python3"])
+    assert not any(map(is_of_curl, ("", "python:3", "shop/curly", "curl.example/web:1")))
 
 
 async def test_without_both_getent_tells_the_addresses(store: ObjectStore, cluster: Cluster) -> None:

@@ -14,6 +14,8 @@ from worlds.recorded import FOLDER, PROBES, Probe
 from worlds.recorded_cases import recorded_case, recorded_of
 
 from kubectl_extsvc.cluster.client import Cluster
+from kubectl_extsvc.commands.exit_codes import ExitCode
+from kubectl_extsvc.commands.verify import exit_code
 from kubectl_extsvc.errors import ApiError, TimedOut
 from kubectl_extsvc.model.alias import HostTarget, Intent, TlsMode, TlsSettings
 from kubectl_extsvc.model.report import Report
@@ -202,7 +204,8 @@ async def test_execs_and_lists_do_not_grow_with_aliases(store: ObjectStore, clus
     assert len(report.aliases) == 13
     # Each source: the transfers by curl, and the names by the last of the resolver tools.
     assert len([command for _, container, command in store.execs() if container == "app"]) == 2 * 4
-    assert len([seen for seen in store.server.requests if not seen.path.endswith(("/exec", "/log"))]) == 12
+    # Slices twice: those of the namespace's pods, and those of all namespaces that no selector makes.
+    assert len([seen for seen in store.server.requests if not seen.path.endswith(("/exec", "/log"))]) == 13
 
 
 async def test_a_source_that_may_not_be_probed_makes_the_report_incomplete(
@@ -222,6 +225,30 @@ async def test_a_source_that_may_not_be_probed_makes_the_report_incomplete(
     assert [(unread.reason, unread.unlock) for unread in report.unread] == [
         ('pods "curl-1" is forbidden (needs get and create on pods/exec)', "get and create pods/exec")
     ]
+
+
+async def test_a_lookup_that_times_out_makes_the_report_incomplete_and_no_error(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    world = build(store, HEALTHY)
+    slow = curl(lambda asked: Reply(0, 28, "Resolving timed out after 5001 milliseconds", connect=0.0))
+    names = world.program(world.probe.sidecar)
+    dump = (FOLDER / f"{world.probe.world}.json").read_bytes()
+    world.store.server._answers.pop(("GET", "/api/v1/namespaces/default/pods/curl-1/exec"))
+    store.on_exec(
+        "default/curl-1",
+        {
+            "app": lambda argv, stdin: slow(argv, stdin) if argv[0] == "curl" else names(argv, stdin),
+            "istio-proxy": lambda argv, stdin: (dump, b"", 0),
+        },
+    )
+
+    report = await report_on(cluster, "my-pay")
+
+    told = outline(report)
+    assert told["aliases"]["my-pay"]["findings"] == [("XS0102", "info", ("default/curl-1",))]
+    assert told["aliases"]["my-pay"]["stages"]["default/curl-1:80"].startswith("not-observed not-reached")
+    assert exit_code(report, "error", strict=False) == ExitCode.INCOMPLETE
 
 
 async def test_rules_that_may_not_be_read_are_skipped_and_the_report_is_complete(

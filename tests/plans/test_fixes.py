@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from kubectl_extsvc.errors import Refused
+from kubectl_extsvc.model.alias import Alias, HostTarget
 from kubectl_extsvc.model.finding import Finding, Severity
 from kubectl_extsvc.model.fix import Apply, Create, Delete, JsonPatch, Label, MergePatch, RemoveAnnotation, Step
 from kubectl_extsvc.model.observation import Stage
@@ -16,6 +17,7 @@ from kubectl_extsvc.plans.fixes import (
     Choice,
     ForAPerson,
     Nothing,
+    as_part_of,
     choose,
     edits_of,
     objects_in,
@@ -219,3 +221,42 @@ def test_objects_of_others_are_named_and_ours_and_new_ones_are_not() -> None:
         'destinationrule/my-pay in namespace "shop" belongs to alias "other"',
         'endpointslice/my-pay in namespace "shop" was not made by kubectl extsvc',
     ]
+
+
+def alias_of_uid(uid: str = "u-1", *, managed: bool = True) -> Alias:
+    return Alias("shop", "my-pay", HostTarget("api.pay.example"), (), managed=managed, uid=uid)
+
+
+NEW_RULE: Json = {
+    "apiVersion": "networking.istio.io/v1",
+    "kind": "DestinationRule",
+    "metadata": {"name": "my-pay-tls", "namespace": "shop"},
+    "spec": {"host": "x"},
+}
+
+
+def test_what_is_added_to_an_alias_of_ours_is_marked_and_owned_as_create_does_it() -> None:
+    there = obj("DestinationRule", spec={"host": "y"})
+    edits = edits_of([Apply(NEW_RULE), MergePatch(RULE, {"spec": {"host": "z"}})], {RULE: there})
+    (changed,) = (edit for edit in edits if edit.before)
+    (added,) = (edit for edit in as_part_of(alias_of_uid(), edits) if edit.before is None)
+    assert added.after is not None
+    assert added.after["metadata"] == {
+        "name": "my-pay-tls",
+        "namespace": "shop",
+        "labels": {"app.kubernetes.io/managed-by": "kubectl-extsvc", "extsvc.dev/alias": "my-pay"},
+        "annotations": {"extsvc.dev/added-by": "fix"},
+        "ownerReferences": [
+            {"apiVersion": "v1", "kind": "Service", "name": "my-pay", "uid": "u-1", "blockOwnerDeletion": False}
+        ],
+    }
+    assert changed in as_part_of(alias_of_uid(), edits)
+
+
+@pytest.mark.parametrize(("alias", "namespace"), [(alias_of_uid(managed=False), "shop"), (alias_of_uid(), "elsewhere")])
+def test_what_is_added_beside_an_alias_of_others_or_in_another_namespace_bears_no_mark(
+    alias: Alias, namespace: str
+) -> None:
+    new = {**NEW_RULE, "metadata": {"name": "my-pay-tls", "namespace": namespace}}
+    edits = edits_of([Apply(new)], {})
+    assert as_part_of(alias, edits) == edits

@@ -112,8 +112,8 @@ def test_a_missing_tool_leads_down_the_ladder_and_the_last_one_says_so() -> None
         NoAnswer(
             ASKED[0],
             "none of curl, python3, wget, bash is in this container; choose another source with --from, "
-            "or use --probe-pods",
-            "a source with curl, python3, wget or bash (--from, --probe-pods)",
+            "or use --ephemeral or --probe-pods",
+            "a source with curl, python3, wget or bash (--from, --ephemeral, --probe-pods)",
         ),
     )
     assert next_tool(Tool.BASH) is None
@@ -323,8 +323,8 @@ def test_wget_says_what_it_cannot_ask_and_dials_elsewhere_by_host_header() -> No
     (batch,) = batches(Tool.WGET, asked, Limits(), TOKEN)
     assert batch.argv[-3:] == ("--header", "Host: a.test:8080", "http://10.0.0.1:80/")
     assert [(o.transfer, o.unlock) for o in cannot_ask(Tool.WGET, asked)] == [
-        (tls, "a source with curl or python3 (--from, --probe-pods)"),
-        (ASKED[3], "a source with curl or python3 (--from, --probe-pods)"),
+        (tls, "a source with curl or python3 (--from, --ephemeral, --probe-pods)"),
+        (ASKED[3], "a source with curl or python3 (--from, --ephemeral, --probe-pods)"),
     ]
     assert cannot_ask(Tool.CURL, asked) == ()
 

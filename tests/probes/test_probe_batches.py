@@ -15,7 +15,7 @@ from kubectl_extsvc.model.probe import Answer, Handshake, NoAnswer, Outcome, Pur
 from kubectl_extsvc.probes import curl as asking_curl
 from kubectl_extsvc.probes.asking import batches, read_answers
 from kubectl_extsvc.probes.batch import Batch, Form, Limits, Retry, Tool, merged
-from kubectl_extsvc.probes.curl_answers import shown_certificates
+from kubectl_extsvc.probes.curl_answers import first_words, shown_certificates
 from kubectl_extsvc.probes.curl_exit import CurlExit
 
 Run = Callable[[Batch, str], tuple[bytes, bytes, int]]
@@ -373,6 +373,19 @@ def test_a_bare_connection_hears_who_speaks_first_where_the_tool_can_listen(serv
 def by_bash(run: Run, asked: tuple[Transfer, ...]) -> tuple[Outcome, ...]:
     runs = batches(Tool.BASH, asked, Limits(1.0), TOKEN)
     return tuple(outcome for one in runs for outcome in read_answers(one, *run(one, "")).outcomes)
+
+
+def test_curl_hears_who_speaks_first_and_sends_nothing(servers: Street, run: Run, curl: str) -> None:
+    asked = (tcp("a", servers.talker), tcp("b", servers.silent), tcp("c", servers.http), tcp("d", servers.refusing))
+    before = {name: len(said) for name, said in servers.heard.items()}
+    for stdin_ends in (True, False):
+        heard: dict[str, str] = {}
+        for batch in batches(Tool.CURL, asked, Limits(2.0), TOKEN, Form.LISTEN, stdin_ends=stdin_ends):
+            stdout, _, _ = run(batch, curl)
+            heard |= first_words(batch, stdout)
+        assert heard == {"a": "220 mail.test ESMTP"}
+    said = [text for name, texts in servers.heard.items() for text in texts[before.get(name, 0) :]]
+    assert b"".join(said) == b""
 
 
 def test_bash_alone_connects_listens_and_speaks_plain_http(servers: Street, run: Run) -> None:

@@ -156,3 +156,10 @@ def test_ids_of_one_exec_are_unique() -> None:
         for transfer in transfers(alias, port, contract)
     ]
     assert len({transfer.id for transfer in asked}) == len(asked) == 14
+
+
+def test_who_speaks_first_is_asked_where_no_name_says_the_protocol() -> None:
+    unnamed, named = AliasPort("", 2525, 2525, AppProtocol.AUTO), AliasPort("tcp", 2525, 2525, AppProtocol.TCP)
+    listening = [[t.listen for t in transfers(UNKNOWN, port, BY_TCP)] for port in (unnamed, named)]
+    assert listening == [[True, False, False, False], [False] * 4]
+    assert not any(t.listen for t in transfers(OUTSIDE, HTTP, BY_HTTP))

@@ -170,7 +170,7 @@ def test_source_that_gave_no_answer_skips_the_rules_about_answers() -> None:
     assert {"XS0102", "XS0205", "XS0502"} < {skipped.code for skipped in judged.skipped}
 
 
-@pytest.mark.parametrize("unlock", ["", "a source with curl, python3 or wget (--from, --probe-pods)"])
+@pytest.mark.parametrize("unlock", ["", "a source with curl, python3 or wget (--from, --ephemeral, --probe-pods)"])
 def test_skip_for_want_of_an_answer_is_unlocked_by_what_the_answer_wanted(unlock: str) -> None:
     missing = missing_facts(case(name_alias(), seen(nothing("the stream was lost", unlock)), mesh=NO_ISTIO))
     assert missing == {Fact.PROBES: Skipped("", "the stream was lost", unlock)}

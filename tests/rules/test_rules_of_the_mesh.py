@@ -56,6 +56,7 @@ from kubectl_extsvc.model.probe import Scheme
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.route import OutboundTls, Route, RouteUnknown
 from kubectl_extsvc.model.snapshot import Mesh
+from kubectl_extsvc.model.source import Source
 from kubectl_extsvc.rules import judge
 
 LEGACY = Mesh(installed=True, api_version="v1beta1", version=(1, 20))
@@ -630,6 +631,30 @@ def test_a_port_without_a_name_waits_only_where_the_server_speaks_first(
         mesh_config=mesh_config,
     )
     assert said(judged) == codes
+
+
+@pytest.mark.parametrize(
+    ("port", "words", "source", "codes"),
+    [
+        (AliasPort("", 2525, 2525, AppProtocol.AUTO), "220 mail.test ESMTP", CRON, [("XS0307", "warning")]),
+        (AliasPort("", 2525, 2525, AppProtocol.AUTO), "", CRON, []),
+        (AliasPort("tcp-mail", 2525, 2525, AppProtocol.TCP), "220 mail.test ESMTP", CRON, []),
+        (AliasPort("", 5432, 5432, AppProtocol.AUTO), "ready", CRON, [("XS0307", "warning")]),
+    ],
+)
+def test_a_server_that_was_heard_to_speak_first_is_told_at_whatever_port(
+    port: AliasPort, words: str, source: Source, codes: list[tuple[str, str]]
+) -> None:
+    heard = answer(scheme=Scheme.TCP, port=port.number, first_words=words)
+    judged = case(
+        address_alias(port),
+        seen(heard, port=port, source=source),
+        endpoint_slices=(slice_of("203.0.113.20", port=port.name or None, number=port.number),),
+        resolved=HEALTHY["resolved"],
+    )
+    assert said(judged) == codes
+    evidence = [finding.evidence for finding in judge(judged).findings]
+    assert evidence == [(f"the server says: {words}",) for _ in codes]
 
 
 def test_without_istio_none_of_it_is_said() -> None:

@@ -7,6 +7,7 @@ from sandbox.api_server import STATUS, Api, api_server, pod, stored
 
 from kubectl_extsvc.sandbox.api.answers import wants_table
 from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE
+from kubectl_extsvc.sandbox.api.rights import Rule
 from kubectl_extsvc.sandbox.api.targets import Target, target_of
 from kubectl_extsvc.sandbox.api.writes import WriteOptions
 
@@ -200,6 +201,20 @@ async def test_a_patch_goes_on_as_it_came_and_an_apply_must_name_its_manager() -
         merge, apply = (asked[4:] for asked in api.writes.asked)
         assert merge == ("application/merge-patch+json", b"{a: 1}", WriteOptions(force=True, field_manager="me"))
         assert apply == ("application/apply-patch+yaml", b"{a: 1}", WriteOptions(force=True))
+
+
+async def test_ephemeral_containers_are_read_and_patched_by_a_resource_of_their_own() -> None:
+    path = "/api/v1/namespaces/default/pods/curl/ephemeralcontainers"
+    async with api_server() as api:
+        api.store.put("pods", pod())
+        headers = {"Content-Type": "application/strategic-merge-patch+json", "User-Agent": "me/1"}
+        assert (await api.ask(path))[1]["metadata"]["name"] == "curl"
+        assert (await api.ask(path, "PATCH", data=b"{}", headers=headers))[0] == 200
+        (asked,) = api.writes.asked
+        assert asked[-1] == WriteOptions(field_manager="me", subresource="ephemeralcontainers")
+        api.rights.denied = (Rule(verbs=("patch",), resources=("pods/ephemeralcontainers",)),)
+        code, told = await api.ask(path, "PATCH", data=b"{}", headers=headers)
+        assert (code, 'cannot patch resource "pods/ephemeralcontainers"' in told["message"]) == (403, True)
 
 
 async def test_a_custom_kind_has_no_strategic_merge_patch() -> None:

@@ -208,3 +208,56 @@ def test_a_thousand_services_are_made_quickly(writes: Writes) -> None:
         rule = {"metadata": {"name": f"s{index}"}, "spec": {"host": "x", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}}}
         writes.create(RULES, "shop", rule, ME)
     assert time.process_time() - began < 2.0
+
+
+# --- ephemeral containers --------------------------------------------------------------------------------------------
+
+PROBE = {"name": "probe-a", "image": "curlimages/curl:1"}
+ADDING = WriteOptions(field_manager="me", subresource="ephemeralcontainers")
+STRATEGIC = "application/strategic-merge-patch+json"
+
+
+def add(writes: Writes, *containers: Json, **more: Any) -> Json:
+    patch = json.dumps({"spec": {"ephemeralContainers": list(containers), **more}}).encode()
+    writes.patch(PODS, "shop", "p", STRATEGIC, patch, ADDING)
+    pod = writes.store.get("pods", "shop", "p")
+    assert pod is not None
+    return pod
+
+
+def test_ephemeral_containers_are_added_and_started_and_nothing_else_is_changed(writes: Writes) -> None:
+    spec = {"containers": [{"name": "app", "image": "nginx:1"}]}
+    before = writes.create(PODS, "shop", {"metadata": {"name": "p"}, "spec": spec}, ME)
+
+    add(writes, PROBE, containers=[{"name": "app", "image": "other"}], nodeName="elsewhere")
+    after = add(writes, {"name": "probe-b", "image": "curlimages/curl:1"})
+
+    assert after["spec"].pop("ephemeralContainers") == [
+        {
+            "name": name,
+            "image": "curlimages/curl:1",
+            "resources": {},
+            "terminationMessagePath": "/dev/termination-log",
+            "terminationMessagePolicy": "File",
+            "imagePullPolicy": "IfNotPresent",
+        }
+        for name in ("probe-a", "probe-b")
+    ]
+    assert after["spec"] == before["spec"]
+    statuses = {status["name"]: list(status["state"]) for status in after["status"]["ephemeralContainerStatuses"]}
+    assert statuses == {"probe-a": ["running"], "probe-b": ["running"]}
+
+
+def test_an_ephemeral_container_that_is_there_can_neither_change_nor_go(writes: Writes) -> None:
+    spec = {"containers": [{"name": "app", "image": "nginx:1"}]}
+    writes.create(PODS, "shop", {"metadata": {"name": "p"}, "spec": spec}, ME)
+    add(writes, PROBE)
+    words = (
+        'Pod "p" is invalid: spec.ephemeralContainers: Forbidden: existing ephemeral containers "probe-a" may not be'
+    )
+
+    changed = {"spec": {"ephemeralContainers": [{**PROBE, "image": "other"}]}}
+    gone: Json = {"spec": {"ephemeralContainers": []}}
+    for kind, patch, why in ((STRATEGIC, changed, "changed"), ("application/merge-patch+json", gone, "removed")):
+        refused = refusal(writes.patch, PODS, "shop", "p", kind, json.dumps(patch).encode(), ADDING)
+        assert refused == (422, "Invalid", f"{words} {why}")

@@ -38,8 +38,8 @@ ELSEWHERE = [
     ),
     Elsewhere(
         "a server that speaks first stands behind a port without a name",
-        "not told: verify connects to such a port and does not wait for the server's words",
-        "tests/rules/test_rules_of_the_mesh.py::test_a_port_without_a_name_waits_only_where_the_server_speaks_first",
+        "a test of its own makes it",
+        "tests/e2e/test_speaks_first.py::test_a_server_that_speaks_first_is_heard",
     ),
     Elsewhere(
         "something on the way ends the TLS handshake", "nothing is between the node and the outside", FIRES, ("XS0410",)

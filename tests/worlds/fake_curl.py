@@ -105,7 +105,7 @@ def _record(transfer: tuple[Asked, Reply]) -> str:
         "response_code": reply.status,
         "time_appconnect": 0.0,
         "time_connect": reply.connect,
-        "time_namelookup": 0.0 if reply.exit_code == 6 else 0.001,
+        "time_namelookup": 0.0 if reply.exit_code == 6 or reply.error.startswith("Resolving timed out") else 0.001,
         "time_starttransfer": 0.003 if reply.status else 0.0,
         "time_total": 0.004,
         "url": asked.url,

@@ -211,6 +211,9 @@ def _selected(obj: Json, selector: str) -> bool:
         if found := re.fullmatch(r"(\S+) in \((.*)\)", part):
             if labels.get(found[1]) not in found[2].split(","):
                 return False
+        elif found := re.fullmatch(r"(\S+)!=(\S*)", part):
+            if labels.get(found[1]) == found[2]:
+                return False
         elif labels.get(part.partition("=")[0]) != part.partition("=")[2]:
             return False
     return True

@@ -26,6 +26,7 @@ from kubectl_extsvc.model.resources import (
     Resource,
 )
 from kubectl_extsvc.model.route import OutboundTls, Route, RouteKind, TlsInEffect
+from kubectl_extsvc.model.snapshot import Snapshot
 
 POD_NETWORKS = tuple(
     ipaddress.ip_network(cidr)
@@ -55,6 +56,7 @@ def _doubts(scope: SidecarScope, request: OutboundRequest, route: Route) -> Iter
         yield _unread(scope, VIRTUAL_SERVICES, "one may lead the request elsewhere")
     if service is not None:
         yield from _of_the_host(scope, request, route, service)
+    yield from _of_pods_elsewhere(scope, request)
     if CONFIG_MAPS.plural in snapshot.unread and unclaimed and not scope.has_own_policy:
         yield _unread(scope, CONFIG_MAPS, "outboundTrafficPolicy decides about hosts that nobody claims")
     if not snapshot.all_namespaces:
@@ -86,6 +88,30 @@ def _of_the_host(scope: SidecarScope, request: OutboundRequest, route: Route, se
             yield _unread(scope, DESTINATION_RULES, "one may change the TLS of the host")
     if service.kubernetes and ENDPOINT_SLICES.plural in snapshot.unread:
         yield _unread(scope, ENDPOINT_SLICES, "the Service's endpoints are in them")
+    if _lacks_slices(service, snapshot):
+        yield f"EndpointSlices of namespace {service.namespace} were not read, and those of {service.host} are there"
+
+
+def _lacks_slices(service: MeshService, snapshot: Snapshot) -> bool:
+    """Those that no selector makes are read of all namespaces, where that may be done."""
+    if not service.kubernetes or snapshot.has_slices_of_pods(service.namespace):
+        return False
+    return bool((service.obj.get("spec") or {}).get("selector")) or not snapshot.all_namespaces
+
+
+def _of_pods_elsewhere(scope: SidecarScope, request: OutboundRequest) -> Iterator[str]:
+    """A headless Service takes TCP connections to its pods, whoever was called."""
+    if request.address == UNKNOWN_ADDRESS or not _may_be_a_pod(request.address):
+        return
+    if any(request.address in service.cluster_ips for service in scope.push.kubernetes.values()):
+        return
+    listener = egress_listener_for(scope, request.port)
+    for service, port in listener.by_port.get(request.port, ()) if listener is not None else ():
+        if service.headless and not port.protocol.is_http and _lacks_slices(service, scope.push.snapshot):
+            yield (
+                f"EndpointSlices of namespace {service.namespace} were not read; {service.host} takes TCP "
+                f"connections to its pods at port {request.port}, and {request.address} may be one"
+            )
 
 
 def _port_of(route: Route, request: OutboundRequest) -> int:

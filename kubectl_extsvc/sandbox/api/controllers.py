@@ -12,7 +12,7 @@ from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL, SLICE_MANAGED_BY_LABE
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api.addresses import pod_ips
 from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE, KINDS, ServedKind
-from kubectl_extsvc.sandbox.api.pod_admission import NODE, running
+from kubectl_extsvc.sandbox.api.pod_admission import NODE, awaits_start, running, with_ephemeral_statuses
 from kubectl_extsvc.sandbox.api.store import Change, ChangeType, Store
 
 MANAGER = "kube-controller-manager"
@@ -95,6 +95,9 @@ class Controllers:
             case "pods":
                 if now is not None and not now.get("status", {}).get("podIP"):
                     self._put(PODS, now, running(now, self._pod_ips.free(), time_now()))
+                    return
+                if now is not None and awaits_start(now):
+                    self._put(PODS, now, with_ephemeral_statuses(now, time_now()))
                     return
                 for service in self._store.items(SERVICES, namespace):
                     if _matches(_selector(service), change.object):

@@ -31,7 +31,11 @@ ACCESS_REVIEW = ServedKind(
 """Is answered and not stored."""
 
 SERVED = (*KINDS, ACCESS_REVIEW)
-_SUBRESOURCES = {"exec": ("PodExecOptions", ["create", "get"]), "log": ("Pod", ["get"])}
+_SUBRESOURCES = {
+    "ephemeralcontainers": ("Pod", ["get", "patch"]),
+    "exec": ("PodExecOptions", ["create", "get"]),
+    "log": ("Pod", ["get"]),
+}
 """Kind and verbs of each."""
 
 

@@ -67,7 +67,7 @@ KINDS: tuple[ServedKind, ...] = (
     _built_in("", "events", "Event", "ev"),
     _built_in("", "namespaces", "Namespace", "ns", namespaced=False, verbs=NAMESPACE_VERBS),
     _built_in("", "nodes", "Node", "no", namespaced=False),
-    _built_in("", "pods", "Pod", "po", _ALL, subresources=("exec", "log")),
+    _built_in("", "pods", "Pod", "po", _ALL, subresources=("ephemeralcontainers", "exec", "log")),
     _built_in("", "secrets", "Secret"),
     _built_in("", "serviceaccounts", "ServiceAccount", "sa"),
     _built_in("", "services", "Service", "svc", _ALL),

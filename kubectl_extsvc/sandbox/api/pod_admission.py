@@ -5,7 +5,8 @@ from typing import Any
 
 from kubectl_extsvc.mesh.sources import PROXY_CONTAINER, PROXY_ID
 from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.sandbox.api.refusals import Cause, required
+from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE
+from kubectl_extsvc.sandbox.api.refusals import Cause, forbidden, invalid, required
 
 INJECT = "sidecar.istio.io/inject"
 NODE = "extsvc-node"
@@ -24,7 +25,7 @@ def pod_spec_with_defaults(spec: Json) -> Json:
         **spec,
         **({"serviceAccountName": account, "serviceAccount": account} if account else {}),
     }
-    for containers in ("initContainers", "containers"):
+    for containers in ("initContainers", "containers", "ephemeralContainers"):
         if spec.get(containers):
             whole[containers] = [_container(container) for container in spec[containers]]
     return whole
@@ -142,6 +143,40 @@ def _proxy(namespace: str, owner: str, containers: str) -> Json:
         "ports": [{"containerPort": 15090, "name": "http-envoy-prom"}],
         "securityContext": {"runAsUser": PROXY_ID, "runAsGroup": PROXY_ID, "runAsNonRoot": True},
     }
+
+
+def with_ephemeral_containers(pod: Json, wanted: Json) -> Json:
+    """The pod with those that are added to it; one that is there can neither change nor go. Raises Refused.
+
+    (kubernetes pkg/apis/core/validation, ValidatePodEphemeralContainersUpdate.)
+    """
+    added = (wanted.get("spec") or {}).get("ephemeralContainers") or []
+    names = {container.get("name"): container for container in added}
+    for container in pod["spec"].get("ephemeralContainers") or ():
+        name = container["name"]
+        why = "changed" if name in names else "removed"
+        if names.get(name) != container:
+            words = f'existing ephemeral containers "{name}" may not be {why}'
+            raise invalid(BY_RESOURCE["pods"], pod["metadata"]["name"], [forbidden("spec.ephemeralContainers", words)])
+    return {**pod, "spec": {**pod["spec"], "ephemeralContainers": added}}
+
+
+def awaits_start(pod: Json) -> bool:
+    """Are there ephemeral containers that no kubelet has started?"""
+    started = {status["name"] for status in pod["status"].get("ephemeralContainerStatuses") or ()}
+    return any(container["name"] not in started for container in pod["spec"].get("ephemeralContainers") or ())
+
+
+def with_ephemeral_statuses(pod: Json, now: str) -> Json:
+    """The pod as a kubelet reports it that had its ephemeral containers started at once."""
+    known = {status["name"]: status for status in pod["status"].get("ephemeralContainerStatuses") or ()}
+    statuses = [
+        # An ephemeral container is never ready, and "started" is nothing to it (kubelet_pods.go).
+        known.get(container["name"])
+        or _container_status(container, pod["metadata"]["uid"], now, ends=False) | {"ready": False, "started": False}
+        for container in pod["spec"]["ephemeralContainers"]
+    ]
+    return {**pod, "status": {**pod["status"], "ephemeralContainerStatuses": statuses}}
 
 
 def running(pod: Json, address: str, now: str) -> Json:

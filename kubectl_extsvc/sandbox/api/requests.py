@@ -94,7 +94,7 @@ class _Server:
                 return await self._exec(request, target)
             case "get", "log":
                 return await self._log(request, target)
-            case "get", "":
+            case "get", ("" | "ephemeralcontainers"):
                 return _sent(request, target, self._found(target))
             case "list", "":
                 return self._list(request, target)
@@ -107,7 +107,7 @@ class _Server:
                 body, options = await _body(request, target), _options(request)
                 replaced = self._writes.replace(kind, target.object_namespace, target.name, body, options)
                 return _sent(request, target, replaced)
-            case "patch", "":
+            case "patch", ("" | "ephemeralcontainers"):
                 return await self._patch(request, target)
             case "delete", "":
                 options, body = await _delete_options(request)
@@ -182,6 +182,7 @@ class _Server:
         if content_type not in known:
             raise _unknown_format(known)
         options = _options(request, default_manager=content_type != "application/apply-patch+yaml")
+        options = replace(options, subresource=target.subresource)
         patched, created = self._writes.patch(
             target.kind, target.object_namespace, target.name, content_type, await request.read(), options
         )

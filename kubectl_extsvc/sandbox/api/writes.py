@@ -15,7 +15,7 @@ from kubectl_extsvc.sandbox.api.controllers import LETTERS, MANAGER, Controllers
 from kubectl_extsvc.sandbox.api.field_ownership import after_apply, after_update, apply_config
 from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE, ServedKind
 from kubectl_extsvc.sandbox.api.patches import json_patch, strategic_merge
-from kubectl_extsvc.sandbox.api.pod_admission import admitted_pod
+from kubectl_extsvc.sandbox.api.pod_admission import admitted_pod, with_ephemeral_containers
 from kubectl_extsvc.sandbox.api.refusals import (
     Refused,
     already_exists,
@@ -49,6 +49,8 @@ class WriteOptions:
     field_manager: str = ""
     force: bool = False
     field_validation: str = ""
+    subresource: str = ""
+    """Of a patch: only its part of the object is changed."""
 
 
 class Writes:
@@ -111,6 +113,8 @@ class Writes:
             body = strategic_merge(old, wanted)
         else:
             body = merge_patch(old, wanted)
+        if options.subresource == "ephemeralcontainers":
+            body = with_ephemeral_containers(old, body)
         _check_identity(kind, namespace, name, body)
         return self._changed(kind, old, without_unknown(kind, body), options), False
 
