@@ -10,13 +10,14 @@ from textual.app import App
 from textual.binding import BindingType
 
 from kubectl_extsvc.errors import ExtsvcError, cause_of
+from kubectl_extsvc.model.finding import Finding
 from kubectl_extsvc.model.live import LiveEvent
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.operations.living import Live
 from kubectl_extsvc.output.style import Style
 from kubectl_extsvc.tui.board import Board, Happening
 from kubectl_extsvc.tui.deeds import Deeds
-from kubectl_extsvc.tui.keys import ACTING, EVERYWHERE, bindings
+from kubectl_extsvc.tui.keys import ACTING, EVERYWHERE, bindings, help_groups
 from kubectl_extsvc.tui.screens.base import BoardScreen
 
 FLUSHES = 15
@@ -181,6 +182,36 @@ class ExtsvcApp(App[str]):
     def action_copy_command(self) -> None:
         ref = self.selected()
         self.copy(self.command("verify", ref.name, "-n", ref.namespace) if ref else self.command("verify"))
+
+    # --- dialogs ---------------------------------------------------------------------------------------------------
+
+    def action_help(self) -> None:
+        from kubectl_extsvc.tui.dialogs.help import HelpScreen
+
+        self.push_screen(HelpScreen(help_groups(type(self.screen).__name__)))
+
+    def action_interval(self) -> None:
+        from kubectl_extsvc.tui.dialogs.interval import IntervalScreen
+
+        live = self.live
+        self.push_screen(IntervalScreen(live.wishes.interval if live is not None else self.options.interval))
+
+    def action_explain(self) -> None:
+        from kubectl_extsvc.tui.dialogs.explain import ExplainScreen
+
+        finding = self.selected_finding()
+        if finding is None:
+            self.say("nothing was found here, so there is nothing to explain")
+        else:
+            self.push_screen(ExplainScreen(finding.code))
+
+    def selected_finding(self) -> Finding | None:
+        """The one that the screen points at, else the first of the selected alias."""
+        if not isinstance(self.screen, BoardScreen):
+            return None
+        alias = self.board.alias(ref) if (ref := self.selected()) is not None else None
+        pointed = self.screen.selected_finding()
+        return pointed or (self.board.first_finding(alias) if alias is not None else None)
 
     async def action_quit(self) -> None:
         self.exit(self.summary())

@@ -111,10 +111,84 @@ LISTING = (
     Key(("c",), "copy", "copy the line"),
 )
 
-EVIDENCE = (
-    Key(("escape", "q", "enter"), "close", "back", "back", shown_as="esc"),
-    Key(("c",), "copy", "copy all of it", "copy"),
+DIALOG = (
+    Key(("escape",), "close", "close, and change nothing", "close"),
+    Key(("f1", "question_mark"), "help", "this help", shown_as="F1 ?"),
+    Key(("ctrl+c",), "app.quit", "quit"),
 )
+"""Of every dialog."""
+
+FIX = (
+    Key(("y",), "apply", "make the change, then look again", "apply", changes=True),
+    Key(("c",), "copy", "copy it: commands, or manifests where others keep the object", "copy"),
+)
+
+CREATE = (
+    Key(("tab",), "next_field", "the next field", "next"),
+    Key(("shift+tab",), "previous_field", "the field before"),
+    Key(("left", "right", "space"), "choose", "another choice, where there are some", "choose", shown_as="← → space"),
+    Key(("ctrl+s",), "create", "make the alias", "create", changes=True),
+    Key(("ctrl+y",), "manifests", "the manifests, to be read or copied", "YAML"),
+)
+
+DELETE = (
+    Key(("tab",), "next_field", "to the button, enter presses it", "button"),
+    Key(("y",), "delete", "delete it", "delete", changes=True),
+    Key(("c",), "copy", "copy the command line that does it", "copy"),
+)
+
+SOURCES = (
+    Key(("space",), "pick", "pick the pod, or not", "pick"),
+    Key(("g",), "one_each", "one pod of each workload", "one each"),
+    Key(("n",), "none", "none: those that find themselves", "none"),
+    Key(("slash",), "filter", "only pods with these words", "filter"),
+    Key(("enter",), "take", "look from the picked pods", "take"),
+    Key(
+        ("t",),
+        "probe_pods",
+        "a throw-away pair of pods in the alias's namespace, after a question",
+        "pair",
+        changes=True,
+    ),
+)
+
+AGREE = (Key(("y",), "agree", "yes, do it", "yes", changes=True),)
+
+INTERVAL = (Key(("enter",), "take", "take it", "take"),)
+
+EVIDENCE = (Key(("c",), "copy", "copy all of it", "copy"),)
+
+SHELL = (Key(("enter",), "take", "a shell in this pod", "shell"),)
+
+Group = tuple[str, tuple[Key, ...]]
+"""Keys of a kind, with their title in the help."""
+
+SCREENS: dict[str, Group] = {
+    "MatrixScreen": ("All aliases", MATRIX),
+    "AliasScreen": ("One alias", ALIAS),
+}
+"""Class of a screen → the keys that only it has."""
+
+DIALOGS: dict[str, Group] = {
+    "FixScreen": ("Fix a finding", FIX),
+    "CreateScreen": ("Make an alias", CREATE),
+    "DeleteScreen": ("Delete an alias", DELETE),
+    "SourcesScreen": ("Choose the pods to probe from", SOURCES),
+    "AgreeScreen": ("A question", AGREE),
+    "IntervalScreen": ("How often to probe", INTERVAL),
+    "EvidenceScreen": ("What is behind it", EVIDENCE),
+    "ExplainScreen": ("A rule", EVIDENCE),
+    "ShellScreen": ("A shell in a pod", SHELL),
+}
+"""The same of dialogs."""
+
+
+def help_groups(screen: str) -> tuple[Group, ...]:
+    """All keys that work on a screen of that class, its own first."""
+    if screen in DIALOGS:
+        return (DIALOGS[screen], ("Every dialog", DIALOG), ("In a list", MOVING))
+    own = (SCREENS[screen],) if screen in SCREENS else ()
+    return (*own, ("Act", ACTING), ("Everywhere", EVERYWHERE), ("In a list", MOVING))
 
 
 def bindings(*groups: Iterable[Key], readonly: bool = False) -> list[BindingType]:

@@ -1,1 +1,1 @@
-"""One file a dialog: what it asks, and what it shows of the answer before anything is done."""
+"""One file a dialog: pure functions that say what it shows, and the modal screen that shows it."""

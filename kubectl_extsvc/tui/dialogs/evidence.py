@@ -1,40 +1,37 @@
-"""What is behind a line: raw answers, objects, the proxy's words."""
+"""What is behind something, to be read and copied."""
 
 from collections.abc import Sequence
 
-from textual.app import ComposeResult
-from textual.screen import ModalScreen
-
 from kubectl_extsvc.output.style import Style
-from kubectl_extsvc.tui.keys import EVIDENCE, bindings, footer_words
-from kubectl_extsvc.tui.lines import Ink, Line, line, span
-from kubectl_extsvc.tui.widgets.lines_view import LinesView
+from kubectl_extsvc.tui.dialogs.base import Dialog
+from kubectl_extsvc.tui.keys import EVIDENCE, bindings
+from kubectl_extsvc.tui.lines import Line, line, span, wrapped
 
 
-class EvidenceScreen(ModalScreen[None]):
-    """A pager; esc goes back, c copies all of it by the app."""
+def evidence_lines(texts: Sequence[str], width: int, style: Style) -> list[Line]:
+    """Each text folded to the width, its indentation kept."""
+    lines = []
+    for text in texts:
+        cleaned = span(text, style=style).text
+        indent = " " * min(len(cleaned) - len(cleaned.lstrip(" ")), width // 2)
+        parts = wrapped(cleaned.strip(" "), width - len(indent))
+        lines += [line(span(indent + part, style=style)) for part in parts]
+    return lines
 
+
+class EvidenceScreen(Dialog):
+    KEYS = EVIDENCE
     BINDINGS = bindings(EVIDENCE)
 
-    def __init__(self, title: str, lines: Sequence[str], style: Style) -> None:
+    def __init__(self, title: str, lines: Sequence[str]) -> None:
         super().__init__()
-        self._heading, self._texts, self._style = title, tuple(lines), style
+        self._title, self._texts = title, tuple(lines)
 
-    def compose(self) -> ComposeResult:
-        yield LinesView(id="heading", cursor=False, color=self._style.color)
-        yield LinesView(id="pane", cursor=False, color=self._style.color)
-        yield LinesView(id="keys", cursor=False, color=self._style.color)
+    def heading(self) -> str:
+        return self._title
 
-    def on_mount(self) -> None:
-        style = self._style
-        self.query_one("#heading", LinesView).show([line(span(f" {self._heading}", Ink.STRONG, style)), Line()])
-        self.query_one("#pane", LinesView).show([line(span(f" {text}", style=style)) for text in self._texts])
-        self.query_one("#keys", LinesView).show([line(span(f" {footer_words(EVIDENCE)}", Ink.DIM, style))])
-        self.query_one("#pane", LinesView).focus()
-
-    def action_close(self) -> None:
-        self.dismiss()
+    def body(self, width: int, style: Style) -> list[Line]:
+        return evidence_lines(self._texts, width, style)
 
     def action_copy(self) -> None:
-        self.app.copy_to_clipboard("\n".join(self._texts))
-        self.app.notify("copied", markup=False, timeout=3)
+        self.extsvc.copy("\n".join(self._texts))

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, cast
 
 from textual.screen import Screen
 
+from kubectl_extsvc.model.finding import Finding
 from kubectl_extsvc.model.resources import ObjectRef
+from kubectl_extsvc.model.source import Source
 
 if TYPE_CHECKING:
     from kubectl_extsvc.tui.app import ExtsvcApp
@@ -19,6 +21,14 @@ class BoardScreen(Screen[None]):
 
     def selected(self) -> ObjectRef | None:
         """The alias that keys act on, None if there is none."""
+        return None
+
+    def selected_finding(self) -> Finding | None:
+        """The finding that keys act on, None where the alias's first one is meant."""
+        return None
+
+    def selected_source(self) -> Source | None:
+        """The source that keys act on, None if there is none."""
         return None
 
     @property
