@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -88,6 +88,10 @@ class Cluster:
     def namespace(self) -> str:
         """The namespace that is meant when none is named."""
         return self._connection.namespace
+
+    def within(self, namespace: str) -> "Cluster":
+        """The same cluster with another namespace that is meant when none is named."""
+        return Cluster(self._api, replace(self._connection, namespace=namespace), self._login)
 
     @property
     def server(self) -> str:

@@ -94,9 +94,9 @@ def run(args: Namespace) -> int:
 
 async def _fix(cluster: "Cluster", args: Namespace, wishes: "VerifyWishes") -> int:
     from kubectl_extsvc.operations.deadline import deadline
-    from kubectl_extsvc.operations.fixing import carry_out_fix, objection, plan_fix, try_fix
+    from kubectl_extsvc.operations.fixing import Kept, Ready, carry_out_fix, prepare_fix
     from kubectl_extsvc.operations.verifying import verify
-    from kubectl_extsvc.plans.fixes import NOT_CHANGED, Choice, ForAPerson, Nothing, choose, kept_by_others, strangers
+    from kubectl_extsvc.plans.fixes import NOT_CHANGED, Choice, ForAPerson, Nothing, choose
 
     async with deadline(duration(args.timeout, "--timeout"), "fix") as left:
         report = await verify(cluster, wishes, say, left(), consent(yes=args.yes))
@@ -111,18 +111,18 @@ async def _fix(cluster: "Cluster", args: Namespace, wishes: "VerifyWishes") -> i
                 return ExitCode.FINDINGS
             case Choice(finding, why):
                 say(f"{finding.code} {finding.message}" + (f" ({why})" if why else ""))
-        planned = await plan_fix(cluster, seen.alias, finding, report.snapshot, wishes_of, say)
-        if kept := kept_by_others(planned.edits):
+        ask_server = args.dry_run == "server" or (args.dry_run == "none" and not args.output)
+        prepared = await prepare_fix(cluster, seen, finding, report.snapshot, wishes_of, say, ask_server=ask_server)
+    planned = prepared.planned
+    match prepared:
+        case Kept(_, kept):
             _show_edits([edit for edit, _ in kept], args)
             for edit, keeper in kept:
                 say(f'{edit.ref} in namespace "{edit.ref.namespace}" belongs to {keeper}: change it at its source')
             say(NOT_CHANGED)
             return ExitCode.FINDINGS
-        if why_not := objection(planned, seen, report.snapshot):
-            raise Refused(f"the cure of {finding.code} would not do: {why_not}; {NOT_CHANGED}")
-        shown = planned.edits
-        if args.dry_run == "server" or (args.dry_run == "none" and not args.output):
-            shown = await try_fix(cluster, planned)
+        case Ready(_, shown, foreign):
+            pass
     for warning in planned.warnings:
         say(f"Warning: {warning}")
     _show_edits(shown, args)
@@ -130,7 +130,7 @@ async def _fix(cluster: "Cluster", args: Namespace, wishes: "VerifyWishes") -> i
         for edit in () if args.output else planned.edits:
             print(_line(edit.change, args.dry_run))
         return ExitCode.DONE
-    for line in strangers(planned.edits, seen.alias.name, seen.alias.namespace):
+    for line in foreign:
         say(line)
     if not await consent(yes=args.yes)("Make this change?"):
         say(NOT_CHANGED)
@@ -187,12 +187,12 @@ def wishes_of(step: "Create") -> "CreateWishes":
 def _show_edits(edits: "Sequence[Edit]", args: Namespace) -> None:
     from kubectl_extsvc.output.diff_text import diff_text
     from kubectl_extsvc.output.plan_text import manifests
-    from kubectl_extsvc.plans.changes import clean_manifest
+    from kubectl_extsvc.plans.fixes import manifests_of
 
     if not args.output:
         print("".join(diff_text(edit.resource, edit.before, edit.after) for edit in edits), end="", flush=True)
         return
-    objects = [clean_manifest(edit.after) for edit in edits if edit.after is not None]
+    objects = manifests_of(edits)
     if objects:
         print(manifests(objects, args.output), end="", flush=True)
     for edit in edits:

@@ -24,7 +24,9 @@ from kubectl_extsvc.plans.fixes import (
     as_part_of,
     edits_of,
     edits_of_plan,
+    kept_by_others,
     objects_in,
+    strangers,
     touched,
     with_edits,
 )
@@ -54,6 +56,48 @@ class PlannedFix:
     @property
     def warnings(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(warning for created in self.created for warning in created.plan.warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Others keep some of the objects, so it is shown and never made."""
+
+    planned: PlannedFix
+    kept: tuple[tuple[Edit, str], ...]
+    """Each with its keeper's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """It may be made."""
+
+    planned: PlannedFix
+    shown: tuple[Edit, ...]
+    """As the server would make them, where it was asked."""
+    strangers: tuple[str, ...]
+    """A line for each object that was not made for this alias."""
+
+
+async def prepare_fix(
+    cluster: Cluster,
+    report: AliasReport,
+    finding: Finding,
+    snapshot: Snapshot,
+    wishes_of: WishesOf,
+    say: Callable[[str], None],
+    *,
+    ask_server: bool = True,
+) -> Kept | Ready:
+    """All that is to be known before a finding's cure is made. Raises Refused where it would not do, and whatever
+    planning it or the server's dry run raise; nothing is changed."""
+    alias = report.alias
+    planned = await plan_fix(cluster, alias, finding, snapshot, wishes_of, say)
+    if kept := kept_by_others(planned.edits):
+        return Kept(planned, kept)
+    if why_not := objection(planned, report, snapshot):
+        raise Refused(f"the cure of {finding.code} would not do: {why_not}; {NOT_CHANGED}")
+    shown = await try_fix(cluster, planned) if ask_server else planned.edits
+    return Ready(planned, shown, strangers(planned.edits, alias.name, alias.namespace))
 
 
 async def plan_fix(

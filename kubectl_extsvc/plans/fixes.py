@@ -33,7 +33,7 @@ from kubectl_extsvc.model.plan import Action, Change, Plan
 from kubectl_extsvc.model.resources import BY_KIND, Json, ObjectRef, Resource
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.plans.alias_objects import with_owner
-from kubectl_extsvc.plans.changes import APPLICATION_ORDER, resource_of
+from kubectl_extsvc.plans.changes import APPLICATION_ORDER, clean_manifest, resource_of
 from kubectl_extsvc.plans.owners import keeper_of
 
 NOT_CHANGED = "nothing was changed"
@@ -193,6 +193,11 @@ def objects_in(snapshot: Snapshot) -> dict[ObjectRef, Json]:
         for kind, field in SNAPSHOT_FIELDS.items()
         for obj in getattr(snapshot, field)
     }
+
+
+def manifests_of(edits: Iterable[Edit]) -> list[Json]:
+    """The objects as they shall be, for others to apply; those that go are left out."""
+    return [clean_manifest(edit.after) for edit in edits if edit.after is not None]
 
 
 def kept_by_others(edits: Iterable[Edit]) -> tuple[tuple[Edit, str], ...]:

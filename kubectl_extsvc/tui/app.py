@@ -11,6 +11,7 @@ from textual.binding import BindingType
 
 from kubectl_extsvc.errors import ExtsvcError, cause_of
 from kubectl_extsvc.model.finding import Finding
+from kubectl_extsvc.model.hostile_text import one_line
 from kubectl_extsvc.model.live import LiveEvent
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.operations.living import Live
@@ -136,7 +137,7 @@ class ExtsvcApp(App[str]):
     def copy(self, text: str) -> None:
         """To the terminal's clipboard (OSC 52)."""
         self.copy_to_clipboard(text)
-        self.notify(f"copied: {text}", markup=False, timeout=3)
+        self.notify(f"copied: {one_line(text, 100)}", markup=False, timeout=3)
 
     def start(self, deed: Callable[[], Awaitable[None]]) -> None:
         """Do something beside the screen; what goes wrong is said. The deed shows what it has by call_later()."""
@@ -204,6 +205,27 @@ class ExtsvcApp(App[str]):
             self.say("nothing was found here, so there is nothing to explain")
         else:
             self.push_screen(ExplainScreen(finding.code))
+
+    def _may_change(self) -> bool:
+        """Said if not: with --readonly nothing is changed, and before there is a connection nothing can be."""
+        if self.options.readonly:
+            self.say("with --readonly nothing is changed")
+        elif self.deeds is None:
+            self.say("the cluster has not been reached yet")
+        return not self.options.readonly and self.deeds is not None
+
+    def action_fix(self) -> None:
+        from kubectl_extsvc.tui.dialogs.fix import FixScreen
+
+        ref = self.selected()
+        judged = self.board.reports.get(ref) if ref is not None else None
+        if ref is None or not self._may_change():
+            return
+        if judged is None:
+            self.say(f"{ref.name} has not been judged yet")
+            return
+        pointed = self.screen.selected_finding() if isinstance(self.screen, BoardScreen) else None
+        self.push_screen(FixScreen(ref, pointed.code if pointed else ""))
 
     def selected_finding(self) -> Finding | None:
         """The one that the screen points at, else the first of the selected alias."""

@@ -1,12 +1,45 @@
 """What dialogs do to the cluster: the same operations as the command line's, with answers as values."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from kubectl_extsvc.cluster.client import Cluster
-from kubectl_extsvc.operations.fixing import WishesOf
+from kubectl_extsvc.errors import ExtsvcError, cause_of
+from kubectl_extsvc.model.finding import Finding
+from kubectl_extsvc.model.plan import Change
+from kubectl_extsvc.model.report import AliasReport
+from kubectl_extsvc.model.snapshot import Snapshot
+from kubectl_extsvc.operations.fixing import Kept, PlannedFix, Ready, WishesOf, carry_out_fix, prepare_fix
 from kubectl_extsvc.operations.living import Live
+
+T = TypeVar("T")
 
 
 class Deeds:
-    """Of one connection."""
+    """Of one connection. Each raises ExtsvcErrors, alone or in groups: answer_of() makes values of them."""
 
     def __init__(self, cluster: Cluster, live: Live, wishes_of: WishesOf) -> None:
         self.cluster, self.live, self.wishes_of = cluster, live, wishes_of
+
+    async def prepare_fix(
+        self, report: AliasReport, finding: Finding, snapshot: Snapshot, say: Callable[[str], None]
+    ) -> Kept | Ready:
+        cluster = self.cluster.within(report.alias.namespace)
+        return await prepare_fix(cluster, report, finding, snapshot, self.wishes_of, say)
+
+    async def carry_out_fix(
+        self, planned: PlannedFix, done: Callable[[Change], None], say: Callable[[str], None]
+    ) -> None:
+        await carry_out_fix(self.cluster.within(planned.alias.namespace), planned, done, say)
+
+
+async def answer_of(work: Awaitable[T]) -> T | ExtsvcError:
+    """What it gives, or the one error to tell of."""
+    found: T | ExtsvcError
+    try:
+        found = await work
+    except* ExtsvcError as errors:
+        cause = cause_of(errors)
+        assert isinstance(cause, ExtsvcError)
+        found = cause
+    return found

@@ -26,14 +26,17 @@ AROUND = 4
 
 
 class Dialog(ModalScreen[None]):
-    """A heading, lines that scroll, and the keys. A subclass says the lines, and may put its own body in their place."""
+    """A heading, lines that scroll, and the keys; a subclass says the lines, or has a body of its own."""
 
     KEYS: ClassVar[tuple[Key, ...]] = ()
     """Its own, besides those of every dialog."""
     CURSOR: ClassVar[bool] = False
     """On one of the lines."""
     BINDINGS = bindings(DIALOG)
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (NARROW, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012, as Textual declares it
+        (0, "-narrow"),
+        (NARROW, "-wide"),
+    ]
     DEFAULT_CSS = """
     Dialog { align: center middle; }
     Dialog #box { width: 100%; height: 100%; padding: 0 1; background: ansi_default; }
