@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable
 
 from kubectl_extsvc.model.resources import Json
-from kubectl_extsvc.model.source import MeshMode, Source
+from kubectl_extsvc.model.source import Candidate, MeshMode, Source
 
 PROXY_CONTAINER = "istio-proxy"
 PROXY_ID = 1337
@@ -67,6 +67,45 @@ def sources_in(pods: Iterable[Json], *, everywhere: bool = False, container: str
         if (source := _source(pod, container)) is not None
     ]
     return tuple(sorted(found, key=lambda source: (source.namespace, source.pod)))
+
+
+def candidates_in(pods: Iterable[Json]) -> tuple[Candidate, ...]:
+    """All running pods with what keeps one from being looked from, by namespace, workload and name."""
+    found = [
+        Candidate(
+            namespace=pod["metadata"].get("namespace", ""),
+            pod=pod["metadata"]["name"],
+            workload=workload_of(pod),
+            mode=mesh_mode(pod),
+            why_not=_why_not(pod),
+        )
+        for pod in pods
+    ]
+    return tuple(sorted(found, key=lambda one: (one.namespace, one.workload, one.pod)))
+
+
+def workload_of(pod: Json) -> str:
+    """What made a pod, as kubectl names it: deployment/web, statefulset/db; pod/NAME if nobody did.
+
+    A Deployment's ReplicaSet is named after it and the pods' label pod-template-hash
+    (kubernetes pkg/controller/deployment/sync.go, getNewReplicaSet).
+    """
+    metadata = pod["metadata"]
+    owner = next((one for one in metadata.get("ownerReferences") or () if one.get("controller")), None)
+    if owner is None:
+        return f"pod/{metadata['name']}"
+    ending = f"-{(metadata.get('labels') or {}).get('pod-template-hash', '')}"
+    if owner["kind"] == "ReplicaSet" and len(ending) > 1 and owner["name"].endswith(ending):
+        return f"deployment/{owner['name'].removesuffix(ending)}"
+    return f"{owner['kind'].lower()}/{owner['name']}"
+
+
+def _why_not(pod: Json) -> str:
+    if pod["metadata"].get("deletionTimestamp"):
+        return "it is going away"
+    if not _is_ready(pod):
+        return "it is not ready"
+    return "" if _application_container(pod, mesh_mode(pod)) else "it has no container but the proxy"
 
 
 def by_preference(sources: Iterable[Source], alias_namespaces: Collection[str]) -> tuple[Source, ...]:

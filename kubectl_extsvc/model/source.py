@@ -37,3 +37,21 @@ class Source:
     def key(self) -> str:
         """Unique in a report: NAMESPACE/POD."""
         return f"{self.namespace}/{self.pod}"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A running pod that a person may pick to look from."""
+
+    namespace: str
+    pod: str
+    workload: str
+    """deployment/web, or pod/NAME where nothing made it."""
+    mode: MeshMode
+    why_not: str = ""
+    """What keeps it from being looked from, "" if nothing does."""
+
+    @property
+    def key(self) -> str:
+        """That of its Source."""
+        return f"{self.namespace}/{self.pod}"

@@ -8,11 +8,11 @@ import anyio
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError, ClusterError, Refused
-from kubectl_extsvc.mesh.sources import default_sources, sources_in
+from kubectl_extsvc.mesh.sources import candidates_in, default_sources, sources_in
 from kubectl_extsvc.model.marks import MANAGER
 from kubectl_extsvc.model.resources import JOBS, NAMESPACES, PODS, WORKLOADS, Json, ObjectRef
 from kubectl_extsvc.model.snapshot import Unread
-from kubectl_extsvc.model.source import MeshMode, Source
+from kubectl_extsvc.model.source import Candidate, MeshMode, Source
 from kubectl_extsvc.operations.reading import read_pods
 
 NOT_INJECTED = "Istio put no sidecar into the probe pod that asked for one; is injection off, or of another revision?"
@@ -27,6 +27,8 @@ class SourceWishes:
     """(kind, name, namespace) of each --from; kind is pod or one of WORKLOADS, namespace "" is the command's."""
     selector: str = ""
     container: str = ""
+    picked: tuple[Candidate, ...] = ()
+    """Pods that a person picked from a list, before all else; of one that goes another of its workload stands in."""
     probe_pods: bool = False
     ephemeral: bool = False
     """A source without a tool to ask with gets an ephemeral container."""
@@ -44,6 +46,8 @@ class Sources:
 
 async def find_sources(cluster: Cluster, wishes: SourceWishes, namespaces: Sequence[str], *, mesh: bool) -> Sources:
     """The sources that were asked for, else one of each kind, nearest to the aliases' namespaces first."""
+    if wishes.picked:
+        return await _picked_sources(cluster, wishes)
     if wishes.named:
         return Sources(await _named_sources(cluster, wishes, namespaces[0]))
     if wishes.selector:
@@ -60,6 +64,39 @@ async def find_sources(cluster: Cluster, wishes: SourceWishes, namespaces: Seque
     missing = sorted(wanted - {source.mode for source in sources})
     notes = tuple(f"no running {mode} pod to probe from; {HOW_TO_GET_SOURCES}" for mode in missing)
     return Sources(sources, notes)
+
+
+async def candidates(cluster: Cluster, namespaces: Sequence[str]) -> tuple[Candidate, ...]:
+    """The pods of the cluster that may be picked to look from; without the right for all, those of the namespaces.
+
+    Raises Refused if none may be listed.
+    """
+    pods = await read_pods(cluster, namespaces, everywhere=True)
+    if isinstance(pods, Unread):
+        pods = await read_pods(cluster, namespaces, everywhere=False)
+    if isinstance(pods, Unread):
+        raise Refused(pods.reason)
+    return candidates_in(pods)
+
+
+async def _picked_sources(cluster: Cluster, wishes: SourceWishes) -> Sources:
+    namespaces = tuple(dict.fromkeys(pick.namespace for pick in wishes.picked))
+    pods = await read_pods(cluster, namespaces, everywhere=False)
+    if isinstance(pods, Unread):
+        return Sources((), (f"no source: {pods.reason}",), pods)
+    usable = {source.key: source for source in sources_in(pods, everywhere=True, container=wishes.container)}
+    workloads = {one.key: (one.namespace, one.workload) for one in candidates_in(pods)}
+    taken = {pick.key: usable[pick.key] for pick in wishes.picked if pick.key in usable}
+    notes = []
+    for pick in wishes.picked:
+        if pick.key in taken:
+            continue
+        others = (key for key in usable if key not in taken and workloads[key] == (pick.namespace, pick.workload))
+        if (other := next(others, None)) is not None:
+            taken[other] = usable[other]
+        else:
+            notes.append(f"pod/{pick.pod} in namespace {pick.namespace} cannot be probed from any more")
+    return Sources(tuple(taken.values()), tuple(notes))
 
 
 async def _named_sources(cluster: Cluster, wishes: SourceWishes, namespace: str) -> tuple[Source, ...]:

@@ -206,7 +206,7 @@ class ExtsvcApp(App[str]):
         else:
             self.push_screen(ExplainScreen(finding.code))
 
-    def _may_change(self) -> bool:
+    def may_change(self) -> bool:
         """Said if not: with --readonly nothing is changed, and before there is a connection nothing can be."""
         if self.options.readonly:
             self.say("with --readonly nothing is changed")
@@ -219,13 +219,34 @@ class ExtsvcApp(App[str]):
 
         ref = self.selected()
         judged = self.board.reports.get(ref) if ref is not None else None
-        if ref is None or not self._may_change():
+        if ref is None or not self.may_change():
             return
         if judged is None:
             self.say(f"{ref.name} has not been judged yet")
             return
         pointed = self.screen.selected_finding() if isinstance(self.screen, BoardScreen) else None
         self.push_screen(FixScreen(ref, pointed.code if pointed else ""))
+
+    def action_delete(self) -> None:
+        from kubectl_extsvc.tui.dialogs.delete import DeleteScreen
+
+        ref = self.selected()
+        if ref is not None and self.may_change():
+            self.push_screen(DeleteScreen(ref))
+
+    def action_sources(self) -> None:
+        from kubectl_extsvc.tui.dialogs.sources import SourcesScreen
+
+        ref = self.selected()
+        if self.deeds is None:
+            self.say("the cluster has not been reached yet")
+        else:
+            self.push_screen(SourcesScreen(ref.namespace if ref is not None else self.options.namespace))
+
+    def alias_is_gone(self, ref: ObjectRef) -> None:
+        """Leave its screen."""
+        if self.selected() == ref and len(self.screen_stack) > 2:
+            self.pop_screen()
 
     def selected_finding(self) -> Finding | None:
         """The one that the screen points at, else the first of the selected alias."""

@@ -1,16 +1,24 @@
 """What dialogs do to the cluster: the same operations as the command line's, with answers as values."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ExtsvcError, cause_of
 from kubectl_extsvc.model.finding import Finding
-from kubectl_extsvc.model.plan import Change
+from kubectl_extsvc.model.plan import Change, Plan
 from kubectl_extsvc.model.report import AliasReport
+from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.snapshot import Snapshot
+from kubectl_extsvc.model.source import Candidate
+from kubectl_extsvc.operations.deleting import DeleteWishes, carry_out_deletion
+from kubectl_extsvc.operations.finding import plan_deletion
 from kubectl_extsvc.operations.fixing import Kept, PlannedFix, Ready, WishesOf, carry_out_fix, prepare_fix
 from kubectl_extsvc.operations.living import Live
+from kubectl_extsvc.operations.sourcing import candidates
+
+GONE_SECONDS = 60.0
+"""Until waiting for what was deleted is given up."""
 
 T = TypeVar("T")
 
@@ -31,6 +39,18 @@ class Deeds:
         self, planned: PlannedFix, done: Callable[[Change], None], say: Callable[[str], None]
     ) -> None:
         await carry_out_fix(self.cluster.within(planned.alias.namespace), planned, done, say)
+
+    async def plan_deletion(self, alias: ObjectRef) -> Plan:
+        names = (alias.name,)
+        cluster = self.cluster.within(alias.namespace)
+        return await plan_deletion(cluster, names, selector="", every=False, ignore_not_found=False)
+
+    async def carry_out_deletion(self, alias: ObjectRef, plan: Plan, done: Callable[[Change], None]) -> None:
+        wishes = DeleteWishes(dry_run="none", wait=True, timeout=GONE_SECONDS)
+        await carry_out_deletion(self.cluster.within(alias.namespace), plan, wishes, done)
+
+    async def candidates(self, namespaces: Sequence[str]) -> tuple[Candidate, ...]:
+        return await candidates(self.cluster, namespaces)
 
 
 async def answer_of(work: Awaitable[T]) -> T | ExtsvcError:

@@ -1,7 +1,7 @@
 """Every key of the app, once: screens make their bindings of it, the help prints it, the tests go through it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
 
@@ -185,10 +185,16 @@ DIALOGS: dict[str, Group] = {
 
 def help_groups(screen: str) -> tuple[Group, ...]:
     """All keys that work on a screen of that class, its own first."""
+    own: tuple[Group, ...]
+    others: tuple[Group, ...]
     if screen in DIALOGS:
-        return (DIALOGS[screen], ("Every dialog", DIALOG), ("In a list", MOVING))
-    own = (SCREENS[screen],) if screen in SCREENS else ()
-    return (*own, ("Act", ACTING), ("Everywhere", EVERYWHERE), ("In a list", MOVING))
+        own, others = (DIALOGS[screen],), (("Every dialog", DIALOG),)
+    else:
+        own = (SCREENS[screen],) if screen in SCREENS else ()
+        others = (("Act", ACTING), ("Everywhere", EVERYWHERE))
+    taken = {key for _, keys in own for one in keys for key in one.keys}
+    moving = (replace(one, keys=tuple(key for key in one.keys if key not in taken)) for one in MOVING)
+    return (*own, *others, ("In a list", tuple(one for one in moving if one.keys)))
 
 
 def bindings(*groups: Iterable[Key], readonly: bool = False) -> list[BindingType]:
