@@ -110,10 +110,16 @@ def draft_of(wishes: CreateWishes, say: Callable[[str], None]) -> Draft:
 
 def plan_offline(wishes: CreateWishes, draft: Draft, namespace: str) -> Plan:
     """The plan on a cluster without Istio and without an alias of that name; asks nobody."""
-    mesh = Mesh(installed=False)
-    intent, warnings = _intent(wishes, draft, draft.target(), namespace, mesh)
-    plan = plan_create(intent, mesh, ())
-    return replace(plan, warnings=_once(*draft.warnings, *warnings, *plan.warnings))
+    return plan_on(wishes, draft, namespace, Mesh(installed=False), Present((), (), ())).plan
+
+
+def plan_on(
+    wishes: CreateWishes, draft: Draft, namespace: str, mesh: Mesh, present: "Present", looked_up: tuple[str, ...] = ()
+) -> Created:
+    """What would be made where these objects are present, as far as that can be told without asking: the mesh lets
+    out all that is not registered. Raises UsageError or Refused."""
+    intent, warnings = _intent(wishes, draft, draft.target(looked_up), namespace, mesh)
+    return _planned(wishes, draft, intent, warnings, mesh, present, registry_only=False)
 
 
 async def create(cluster: Cluster, wishes: CreateWishes, draft: Draft, say: Callable[[str], None]) -> Created:
@@ -123,24 +129,39 @@ async def create(cluster: Cluster, wishes: CreateWishes, draft: Draft, say: Call
     target = draft.target(await look_up(cluster, draft.host, namespace, say) if wishes.lookup else ())
     intent, warnings = _intent(wishes, draft, target, namespace, mesh)
     present = await read_present(cluster, namespace, mesh)
+    registry_only = await _lets_out_only_what_is_registered(cluster, intent, mesh, say)
+    created = _planned(wishes, draft, intent, warnings, mesh, present, registry_only=registry_only)
+    match wishes.dry_run:
+        case "none":
+            await carry_out(cluster, created.plan, intent, say)
+        case "server":
+            await try_plan(cluster, created.plan, field_manager(intent.name))
+        case _:
+            pass
+    return created
+
+
+def _planned(
+    wishes: CreateWishes,
+    draft: Draft,
+    intent: Intent,
+    warnings: tuple[str, ...],
+    mesh: Mesh,
+    present: "Present",
+    *,
+    registry_only: bool,
+) -> Created:
     plan = plan_create(
         intent,
         mesh,
         present.objects,
         overwrite=wishes.overwrite,
         adopt=wishes.adopt,
-        registry_only=await _lets_out_only_what_is_registered(cluster, intent, mesh, say),
+        registry_only=registry_only,
         service_entries=present.service_entries,
         virtual_services=present.virtual_services,
     )
     plan = replace(plan, warnings=_once(*draft.warnings, *warnings, *plan.warnings))
-    match wishes.dry_run:
-        case "none":
-            await carry_out(cluster, plan, intent, say)
-        case "server":
-            await try_plan(cluster, plan, field_manager(intent.name))
-        case _:
-            pass
     return Created(intent, mesh, plan, how_to_call(intent, mesh))
 
 

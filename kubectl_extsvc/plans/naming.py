@@ -2,9 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 from kubectl_extsvc.errors import UsageError
 from kubectl_extsvc.mesh.hosts import is_address
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
 Warnings = tuple[str, ...]
 """Lines for stderr, each without the word Warning."""
@@ -101,12 +106,18 @@ def default_alias_name(host: str) -> str:
     """
     label = host.split(".")[0]
     if not is_in_cluster(host):
-        from publicsuffixlist import PublicSuffixList
-
-        registered = PublicSuffixList().privatesuffix(host)
+        registered = _public_suffixes().privatesuffix(host)
         if registered:
             label = registered.split(".")[0]
     return f"my-{label}"[:MAX_LABEL].rstrip("-")
+
+
+@cache
+def _public_suffixes() -> "PublicSuffixList":
+    """Read once: it takes a tenth of a second, and a form asks with every key."""
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList()
 
 
 def _refuse_what_is_no_host(host: str, flag: str) -> None:
