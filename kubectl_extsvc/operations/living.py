@@ -163,6 +163,12 @@ class Live:
         self._sources_at = -math.inf
         self.read_now()
 
+    def follow_also(self, name: str) -> None:
+        """An alias that was made just now, where only some are followed."""
+        if self.wishes.names and name not in self.wishes.names:
+            self.wishes = replace(self.wishes, names=(*self.wishes.names, name))
+        self.read_now()
+
     def choose_sources(self, wishes: SourceWishes) -> None:
         """Look from other pods from now on."""
         self.wishes = replace(self.wishes, sources=wishes)

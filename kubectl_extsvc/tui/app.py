@@ -227,6 +227,13 @@ class ExtsvcApp(App[str]):
         pointed = self.screen.selected_finding() if isinstance(self.screen, BoardScreen) else None
         self.push_screen(FixScreen(ref, pointed.code if pointed else ""))
 
+    def action_create(self) -> None:
+        from kubectl_extsvc.tui.dialogs.create import CreateScreen
+
+        if self.may_change():
+            ref = self.selected()
+            self.push_screen(CreateScreen(ref.namespace if ref is not None else self.options.namespace))
+
     def action_delete(self) -> None:
         from kubectl_extsvc.tui.dialogs.delete import DeleteScreen
 

@@ -9,8 +9,9 @@ from kubectl_extsvc.model.finding import Finding
 from kubectl_extsvc.model.plan import Change, Plan
 from kubectl_extsvc.model.report import AliasReport
 from kubectl_extsvc.model.resources import ObjectRef
-from kubectl_extsvc.model.snapshot import Snapshot
+from kubectl_extsvc.model.snapshot import Mesh, Snapshot
 from kubectl_extsvc.model.source import Candidate
+from kubectl_extsvc.operations.creating import Created, CreateWishes, Draft, create, read_mesh_with_version
 from kubectl_extsvc.operations.deleting import DeleteWishes, carry_out_deletion
 from kubectl_extsvc.operations.finding import plan_deletion
 from kubectl_extsvc.operations.fixing import Kept, PlannedFix, Ready, WishesOf, carry_out_fix, prepare_fix
@@ -51,6 +52,13 @@ class Deeds:
 
     async def candidates(self, namespaces: Sequence[str]) -> tuple[Candidate, ...]:
         return await candidates(self.cluster, namespaces)
+
+    async def mesh(self) -> Mesh:
+        """With Istio's version, where the objects of an alias depend on it."""
+        return await read_mesh_with_version(self.cluster)
+
+    async def create(self, namespace: str, wishes: CreateWishes, draft: Draft, say: Callable[[str], None]) -> Created:
+        return await create(self.cluster.within(namespace), wishes, draft, say)
 
 
 async def answer_of(work: Awaitable[T]) -> T | ExtsvcError:

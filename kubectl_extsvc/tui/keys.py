@@ -126,9 +126,13 @@ FIX = (
 CREATE = (
     Key(("tab",), "next_field", "the next field", "next"),
     Key(("shift+tab",), "previous_field", "the field before"),
-    Key(("left", "right", "space"), "choose", "another choice, where there are some", "choose", shown_as="← → space"),
     Key(("ctrl+s",), "create", "make the alias", "create", changes=True),
     Key(("ctrl+y",), "manifests", "the manifests, to be read or copied", "YAML"),
+)
+
+CHOOSING = (
+    Key(("right", "space"), "next", "the next choice"),
+    Key(("left",), "previous", "the choice before"),
 )
 
 DELETE = (
@@ -169,16 +173,16 @@ SCREENS: dict[str, Group] = {
 }
 """Class of a screen → the keys that only it has."""
 
-DIALOGS: dict[str, Group] = {
-    "FixScreen": ("Fix a finding", FIX),
-    "CreateScreen": ("Make an alias", CREATE),
-    "DeleteScreen": ("Delete an alias", DELETE),
-    "SourcesScreen": ("Choose the pods to probe from", SOURCES),
-    "AgreeScreen": ("A question", AGREE),
-    "IntervalScreen": ("How often to probe", INTERVAL),
-    "EvidenceScreen": ("What is behind it", EVIDENCE),
-    "ExplainScreen": ("A rule", EVIDENCE),
-    "ShellScreen": ("A shell in a pod", SHELL),
+DIALOGS: dict[str, tuple[Group, ...]] = {
+    "FixScreen": (("Fix a finding", FIX),),
+    "CreateScreen": (("Make an alias", CREATE), ("Choices", CHOOSING)),
+    "DeleteScreen": (("Delete an alias", DELETE),),
+    "SourcesScreen": (("Choose the pods to probe from", SOURCES),),
+    "AgreeScreen": (("A question", AGREE),),
+    "IntervalScreen": (("How often to probe", INTERVAL),),
+    "EvidenceScreen": (("What is behind it", EVIDENCE),),
+    "ExplainScreen": (("A rule", EVIDENCE),),
+    "ShellScreen": (("A shell in a pod", SHELL),),
 }
 """The same of dialogs."""
 
@@ -188,7 +192,7 @@ def help_groups(screen: str) -> tuple[Group, ...]:
     own: tuple[Group, ...]
     others: tuple[Group, ...]
     if screen in DIALOGS:
-        own, others = (DIALOGS[screen],), (("Every dialog", DIALOG),)
+        own, others = DIALOGS[screen], (("Every dialog", DIALOG),)
     else:
         own = (SCREENS[screen],) if screen in SCREENS else ()
         others = (("Act", ACTING), ("Everywhere", EVERYWHERE))

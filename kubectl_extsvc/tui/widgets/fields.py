@@ -9,14 +9,13 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widget import Widget
 
+from kubectl_extsvc.tui.keys import CHOOSING, bindings
+
 
 class Choice(Widget, can_focus=True):
     """(•) this  ( ) that: left, right and space take another one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,space", "next(1)", show=False),
-        Binding("left", "next(-1)", show=False),
-    ]
+    BINDINGS = bindings(CHOOSING)
     DEFAULT_CSS = "Choice { height: 1; width: 1fr; }"
 
     @dataclass
@@ -38,7 +37,13 @@ class Choice(Widget, can_focus=True):
             shown.append("  ")
         return shown
 
-    def action_next(self, step: int) -> None:
+    def action_next(self) -> None:
+        self._move(1)
+
+    def action_previous(self) -> None:
+        self._move(-1)
+
+    def _move(self, step: int) -> None:
         index = (self._values.index(self.value) + step) % len(self._values)
         self.value = self._values[index]
         self.refresh()
