@@ -41,6 +41,8 @@ from kubectl_extsvc.tui.widgets.lines_view import LinesView
 
 TRY_SECONDS = 0.3
 """Without a key, until the server is asked."""
+BESIDE = 110
+"""Columns from which on the preview stands beside the form, not below it."""
 CHOICES = {"form": FORMS, "tls": MODES, "mesh": MESHES}
 
 
@@ -50,9 +52,10 @@ class CreateScreen(Dialog):
     AUTO_FOCUS = "#target"
     DEFAULT_CSS = """
     CreateScreen #sides { height: 1fr; }
-    CreateScreen.-wide #fields { width: 48%; height: 100%; padding: 0 2 0 0; }
-    CreateScreen.-narrow #sides { layout: vertical; }
-    CreateScreen.-narrow #fields { height: auto; max-height: 60%; }
+    CreateScreen #sides { layout: vertical; }
+    CreateScreen #fields { height: auto; max-height: 60%; }
+    CreateScreen.-beside #sides { layout: horizontal; }
+    CreateScreen.-beside #fields { width: 50%; height: 100%; max-height: 100%; padding: 0 2 0 0; }
     CreateScreen #fields { scrollbar-size-vertical: 1; }
     CreateScreen .field { height: auto; }
     CreateScreen .row { height: 1; }
@@ -131,7 +134,9 @@ class CreateScreen(Dialog):
             error.set_class(bool(text), "-said")
             if field in grey:
                 self.query_one(f"#{field}", Input).placeholder = span(grey[field], style=style).text
-        room = width * 52 // 100 - 1 if self.is_wide else width
+        beside = self.size.width >= BESIDE
+        self.set_class(beside, "-beside")
+        room = width // 2 - 1 if beside else width
         lines = preview_lines(self.entry, self.checked, self.tried, room, style, making=self._making)
         self.query_one("#body", LinesView).show(lines)
         self.fit(self.size.height)

@@ -17,7 +17,7 @@ from kubectl_extsvc.output.style import STATES, Style
 from kubectl_extsvc.plans.changes import printable
 from kubectl_extsvc.plans.fixes import objects_in
 from kubectl_extsvc.plans.naming import default_alias_name, external_host, namespace_name
-from kubectl_extsvc.plans.ports import TLS_PORTS, default_ports
+from kubectl_extsvc.plans.ports import TLS_PORTS, default_ports, parse_ports
 from kubectl_extsvc.plans.tls import TlsWishes, parse_tls_mode
 from kubectl_extsvc.tui.lines import Ink, Line, hanging, line, sign, span, within
 
@@ -130,8 +130,7 @@ def proposed_name(entry: Entry) -> str:
 def shown_fields(entry: Entry, mesh: Mesh) -> tuple[str, ...]:
     """Those that mean something for what is typed so far."""
     addresses, mode = has_addresses(entry), _mode(entry)
-    ports = entry.ports or proposed_ports(entry, mesh)
-    adds_tls = mode in (TlsMode.SIMPLE, TlsMode.MUTUAL) or (mode is None and re.search(r":(443|8443)\b", ports[3:]))
+    adds_tls = mode in (TlsMode.SIMPLE, TlsMode.MUTUAL) or (mode is None and _originates(entry, mesh))
     hidden = {
         "form": addresses,
         "host": not addresses,
@@ -144,6 +143,13 @@ def shown_fields(entry: Entry, mesh: Mesh) -> tuple[str, ...]:
         "mesh": not mesh.installed,
     }
     return tuple(field for field in LABELS if not hidden.get(field, False))
+
+
+def _originates(entry: Entry, mesh: Mesh) -> bool:
+    try:
+        return any(port.originates for port in parse_ports(words_of(entry.ports or proposed_ports(entry, mesh))))
+    except UsageError:
+        return False
 
 
 def proposals(entry: Entry, mesh: Mesh) -> dict[str, str]:

@@ -13,7 +13,7 @@ from kubectl_extsvc.tui.keys import CHOOSING, bindings
 
 
 class Choice(Widget, can_focus=True):
-    """(•) this  ( ) that: left, right and space take another one."""
+    """(•)this ( )that: left, right and space take another one."""
 
     BINDINGS = bindings(CHOOSING)
     DEFAULT_CSS = "Choice { height: 1; width: 1fr; }"
@@ -33,8 +33,8 @@ class Choice(Widget, can_focus=True):
         for value in self._values:
             chosen = value == self.value
             style = "reverse" if chosen and self.has_focus else "bold" if chosen else ""
-            shown.append(f"{self._chosen if chosen else '( )'} {value}", style=style)
-            shown.append("  ")
+            shown.append(f"{self._chosen if chosen else '( )'}{value}", style=style)
+            shown.append(" ")
         return shown
 
     def action_next(self) -> None:
