@@ -250,6 +250,20 @@ class ExtsvcApp(App[str]):
         else:
             self.push_screen(SourcesScreen(ref.namespace if ref is not None else self.options.namespace))
 
+    def action_shell(self) -> None:
+        from kubectl_extsvc.tui.dialogs.shell import ShellScreen, open_shell
+
+        pointed = self.screen.selected_source() if isinstance(self.screen, BoardScreen) else None
+        sources = (pointed,) if pointed is not None else self.board.sources
+        if not self.may_change():
+            return
+        if not sources:
+            self.say("there is no pod to probe from yet")
+        elif len(sources) == 1:
+            open_shell(self, sources[0])
+        else:
+            self.push_screen(ShellScreen(sources))
+
     def alias_is_gone(self, ref: ObjectRef) -> None:
         """Leave its screen."""
         if self.selected() == ref and len(self.screen_stack) > 2:
