@@ -125,7 +125,7 @@ class ExtsvcApp(App[str]):
         """A pager over lines."""
         from kubectl_extsvc.tui.dialogs.evidence import EvidenceScreen
 
-        self.push_screen(EvidenceScreen(title, lines, self.options.style))
+        self.push_screen(EvidenceScreen(title, lines))
 
     def selected(self) -> ObjectRef | None:
         return self.screen.selected() if isinstance(self.screen, BoardScreen) else None

@@ -160,7 +160,10 @@ AGREE = (Key(("y",), "agree", "yes, do it", "yes", changes=True),)
 
 INTERVAL = (Key(("enter",), "take", "take it", "take"),)
 
-EVIDENCE = (Key(("c",), "copy", "copy all of it", "copy"),)
+EVIDENCE = (
+    Key(("q", "enter"), "close", "back"),
+    Key(("c",), "copy", "copy all of it", "copy"),
+)
 
 SHELL = (Key(("enter",), "take", "a shell in this pod", "shell"),)
 
@@ -170,6 +173,8 @@ Group = tuple[str, tuple[Key, ...]]
 SCREENS: dict[str, Group] = {
     "MatrixScreen": ("All aliases", MATRIX),
     "AliasScreen": ("One alias", ALIAS),
+    "FindingsScreen": ("All findings", LISTING),
+    "LogScreen": ("The log", LISTING),
 }
 """Class of a screen → the keys that only it has."""
 

@@ -39,11 +39,11 @@ class Dialog(ModalScreen[None]):
     ]
     DEFAULT_CSS = """
     Dialog { align: center middle; }
-    Dialog #box { width: 100%; height: 100%; padding: 0 1; background: ansi_default; }
-    Dialog.-wide #box { width: 92%; max-width: 120; height: auto; border: round ansi_bright_black; }
-    Dialog.-wide.-ascii #box { border: ascii ansi_bright_black; }
-    Dialog #heading, Dialog #foot { height: 1; }
-    Dialog #body { height: 1fr; scrollbar-size-vertical: 1; }
+    Dialog #dialog-box { width: 100%; height: 100%; padding: 0 1; background: ansi_default; }
+    Dialog.-wide #dialog-box { width: 92%; max-width: 120; height: auto; border: round ansi_bright_black; }
+    Dialog.-wide.-ascii #dialog-box { border: ascii ansi_bright_black; }
+    Dialog #dialog-heading, Dialog #dialog-foot { height: 1; }
+    Dialog #dialog-body { height: 1fr; scrollbar-size-vertical: 1; }
     Dialog Input { background: ansi_default; }
     """
 
@@ -56,15 +56,17 @@ class Dialog(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         color = self.extsvc.options.style.color
-        with Vertical(id="box"):
-            heading, foot = (LinesView(cursor=False, color=color, id=name) for name in ("heading", "foot"))
+        with Vertical(id="dialog-box"):
+            heading, foot = (
+                LinesView(cursor=False, color=color, id=name) for name in ("dialog-heading", "dialog-foot")
+            )
             heading.can_focus = foot.can_focus = False
             yield heading
             yield from self.compose_body()
             yield foot
 
     def compose_body(self) -> ComposeResult:
-        yield LinesView(cursor=self.CURSOR, color=self.extsvc.options.style.color, id="body")
+        yield LinesView(cursor=self.CURSOR, color=self.extsvc.options.style.color, id="dialog-body")
 
     def on_mount(self) -> None:
         self.set_class(self.extsvc.options.style.ascii, "-ascii")
@@ -93,10 +95,10 @@ class Dialog(ModalScreen[None]):
             return
         width, style = self.inner_width, self.extsvc.options.style
         words = footer_words(self.shown_keys(), DIALOG, readonly=self.extsvc.options.readonly)
-        self.query_one("#heading", LinesView).show(
+        self.query_one("#dialog-heading", LinesView).show(
             [within(line(span(self.heading(), Ink.STRONG, style)), width, style)]
         )
-        self.query_one("#foot", LinesView).show([within(line(span(words, Ink.DIM, style)), width, style)])
+        self.query_one("#dialog-foot", LinesView).show([within(line(span(words, Ink.DIM, style)), width, style)])
         self.show_body(width, style)
 
     def shown_keys(self) -> tuple[Key, ...]:
@@ -105,12 +107,12 @@ class Dialog(ModalScreen[None]):
 
     def show_body(self, width: int, style: Style) -> None:
         lines = self.body(width, style)
-        self.query_one("#body", LinesView).show(lines)
+        self.query_one("#dialog-body", LinesView).show(lines)
         self.fit(len(lines))
 
     def fit(self, lines: int) -> None:
         """Make the box as high as a body of so many lines needs."""
-        box: Widget = self.query_one("#box")
+        box: Widget = self.query_one("#dialog-box")
         box.styles.height = min(lines + AROUND, self.size.height - 2) if self.is_wide else "100%"
 
     def action_close(self) -> None:

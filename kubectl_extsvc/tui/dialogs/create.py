@@ -93,7 +93,7 @@ class CreateScreen(Dialog):
                             yield Static(label, classes="label", markup=False)
                             yield self._widget(field, style)
                         yield Static("", classes="error", id=f"error-{field}", markup=False)
-            preview = LinesView(cursor=False, color=style.color, id="body")
+            preview = LinesView(cursor=False, color=style.color, id="dialog-body")
             preview.can_focus = False
             yield preview
 
@@ -138,7 +138,7 @@ class CreateScreen(Dialog):
         self.set_class(beside, "-beside")
         room = width // 2 - 1 if beside else width
         lines = preview_lines(self.entry, self.checked, self.tried, room, style, making=self._making)
-        self.query_one("#body", LinesView).show(lines)
+        self.query_one("#dialog-body", LinesView).show(lines)
         self.fit(self.size.height)
 
     @on(Input.Changed)

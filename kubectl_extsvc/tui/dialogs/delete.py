@@ -62,7 +62,7 @@ def can_be_deleted(deleting: Deleting) -> bool:
 class DeleteScreen(Dialog):
     KEYS = DELETE
     BINDINGS = bindings(DELETE)
-    AUTO_FOCUS = "#body"
+    AUTO_FOCUS = "#dialog-body"
 
     def __init__(self, ref: ObjectRef) -> None:
         super().__init__()

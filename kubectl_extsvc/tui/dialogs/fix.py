@@ -48,7 +48,8 @@ def fix_heading(fixing: Fixing) -> str:
 def fix_lines(fixing: Fixing, width: int, style: Style) -> list[Line]:
     lines = [one for text in fixing.before.splitlines() for one in _said("Before", text, width, style, Ink.WARN)]
     if fixing.finding is not None:
-        why = f" ({fixing.why})" if fixing.why else ""
+        # That the first finding comes first goes without saying.
+        why = f" ({fixing.why})" if fixing.why.startswith("after ") else ""
         lines += _said("Cause", f"{fixing.finding.message}{why}", width, style)
         for text in fixing.finding.evidence:
             lines += _said("", text, width, style, Ink.DIM)

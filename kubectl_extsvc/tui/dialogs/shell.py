@@ -63,7 +63,7 @@ class ShellScreen(Dialog):
     KEYS = SHELL
     BINDINGS = bindings(SHELL)
     CURSOR = True
-    AUTO_FOCUS = "#body"
+    AUTO_FOCUS = "#dialog-body"
 
     def __init__(self, sources: Sequence[Source]) -> None:
         super().__init__()
@@ -76,6 +76,6 @@ class ShellScreen(Dialog):
         return shell_lines(self._sources, width, style)
 
     def action_take(self) -> None:
-        source = self._sources[self.query_one("#body", LinesView).cursor]
+        source = self._sources[self.query_one("#dialog-body", LinesView).cursor]
         self.dismiss()
         open_shell(self.extsvc, source)

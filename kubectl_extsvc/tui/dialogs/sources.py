@@ -145,7 +145,7 @@ class _Pods(LinesView):
 class SourcesScreen(Dialog):
     KEYS = SOURCES
     BINDINGS = bindings(SOURCES)
-    AUTO_FOCUS = "#body"
+    AUTO_FOCUS = "#dialog-body"
 
     def __init__(self, namespace: str) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class SourcesScreen(Dialog):
 
     def compose_body(self) -> ComposeResult:
         yield Input(placeholder="words of workload, pod, namespace or mode", id="words", compact=True)
-        yield _Pods(color=self.extsvc.options.style.color, id="body")
+        yield _Pods(color=self.extsvc.options.style.color, id="dialog-body")
 
     def body(self, width: int, style: Style) -> list[Line]:
         return sources_lines(self.picking, width, style)
@@ -194,7 +194,7 @@ class SourcesScreen(Dialog):
         self.show()
 
     def _under_cursor(self) -> Candidate | None:
-        shown, at = rows(self.picking), self.query_one("#body", LinesView).cursor
+        shown, at = rows(self.picking), self.query_one("#dialog-body", LinesView).cursor
         return shown[at] if at < len(shown) else None
 
     def action_pick(self) -> None:
@@ -219,7 +219,7 @@ class SourcesScreen(Dialog):
     @on(Input.Submitted)
     def _leave_filter(self) -> None:
         self.query_one(Input).display = bool(self.picking.words)
-        self.query_one("#body", LinesView).focus()
+        self.query_one("#dialog-body", LinesView).focus()
         self.show()
 
     def action_take(self) -> None:

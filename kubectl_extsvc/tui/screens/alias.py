@@ -106,11 +106,11 @@ class AliasScreen(BoardScreen):
         return self.ref
 
     def selected_finding(self) -> Finding | None:
-        """On the findings' tab the one under the cursor, else the first."""
+        """On the findings' tab the one under the cursor."""
         view = self.view()
         findings = view.report.findings if view is not None and view.report is not None else ()
         text = self.pane.line.text if PANES[self.at.tab][0] == "Findings" and self.pane.line is not None else ""
-        return next((finding for finding in findings if finding.code in text), findings[0] if findings else None)
+        return next((finding for finding in findings if finding.code in text), None)
 
     def view(self) -> AliasView | None:
         app = self.extsvc
