@@ -32,6 +32,8 @@ from kubectl_extsvc.plans.fixes import (
 )
 from kubectl_extsvc.rules.unprobed import by_objects
 
+RUN_AGAIN = "Somebody changed it meanwhile: run fix again, it plans anew."
+
 WishesOf = Callable[[Create], CreateWishes]
 """What a `kubectl extsvc create` line asks for."""
 
@@ -265,5 +267,5 @@ def _saying(error: ClusterError, more: str) -> ClusterError:
     if not isinstance(error, ApiError):
         return ClusterError("\n".join(lines))
     if error.code == 409:
-        lines.append("Somebody changed it meanwhile: run fix again, it plans anew.")
+        lines.append(RUN_AGAIN)
     return ApiError("\n".join(lines), code=error.code, reason=error.reason, status=error.status)

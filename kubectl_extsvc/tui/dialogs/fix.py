@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from kubectl_extsvc.errors import ApiError, ExtsvcError, Refused
 from kubectl_extsvc.model.finding import Finding
+from kubectl_extsvc.model.live import Judged
 from kubectl_extsvc.model.observation import StageState
 from kubectl_extsvc.model.plan import Change
 from kubectl_extsvc.model.resources import ObjectRef
-from kubectl_extsvc.operations.fixing import Kept, Ready
+from kubectl_extsvc.operations.fixing import RUN_AGAIN, Kept, Ready
 from kubectl_extsvc.output.diff_text import diff_text
 from kubectl_extsvc.output.plan_text import change_line, manifests
 from kubectl_extsvc.output.style import STATES, Style
@@ -35,8 +36,8 @@ class Fixing:
     """Why this one."""
     answer: Ready | Kept | ForAPerson | Nothing | ExtsvcError | None = None
     """None: it is being planned."""
-    before: str = ""
-    """What became of the try before this one."""
+    before: tuple[str, ...] = ()
+    """What became of the try before this one, a line each."""
     made: tuple[Change, ...] | None = None
     """None: it is not being made; else what has been done of it."""
 
@@ -46,7 +47,9 @@ def fix_heading(fixing: Fixing) -> str:
 
 
 def fix_lines(fixing: Fixing, width: int, style: Style) -> list[Line]:
-    lines = [one for text in fixing.before.splitlines() for one in _said("Before", text, width, style, Ink.WARN)]
+    lines: list[Line] = []
+    for text in fixing.before:
+        lines += _said("" if lines else "Before", text, width, style, Ink.WARN)
     if fixing.finding is not None:
         # That the first finding comes first goes without saying.
         why = f" ({fixing.why})" if fixing.why.startswith("after ") else ""
@@ -124,6 +127,15 @@ def can_be_made(fixing: Fixing) -> bool:
     return isinstance(fixing.answer, Ready) and fixing.made is None
 
 
+def _is_whole(verdict: Judged | None, before: Judged | None) -> bool:
+    """By as many sources: while they answer one after the other, a verdict says less."""
+
+    def sources(judged: Judged) -> set[str]:
+        return {one.observation.source.key for one in judged.report.sources}
+
+    return verdict is None or before is None or sources(verdict) >= sources(before)
+
+
 class FixScreen(Dialog):
     KEYS = FIX
     BINDINGS = bindings(FIX)
@@ -132,6 +144,8 @@ class FixScreen(Dialog):
         super().__init__()
         self._ref, self._code = ref, code
         self.fixing = Fixing(f"{ref.name}.{ref.namespace}")
+        self._judged: Judged | None = None
+        """The verdict that it is planned by."""
 
     def on_mount(self) -> None:
         self._plan()
@@ -150,10 +164,11 @@ class FixScreen(Dialog):
         self.fixing = fixing
         self.show()
 
-    def _plan(self, before: str = "") -> None:
+    def _plan(self, before: tuple[str, ...] = ()) -> None:
         """Choose the finding by the last verdict, and plan its cure in the background."""
         board, fixing = self.extsvc.board, Fixing(self.fixing.alias, before=before)
         judged, snapshot = board.reports.get(self._ref), board.snapshot
+        self._judged = judged
         if judged is None:
             self._show(replace(fixing, answer=Refused(f"{self._ref} is not there any more")))
             return
@@ -203,9 +218,9 @@ class FixScreen(Dialog):
             self._look_now()
             self.dismiss()
         elif isinstance(error, ApiError) and error.code == CONFLICT:
-            # Somebody came between: a new verdict on what is there now, and a new plan.
-            self._show(Fixing(self.fixing.alias, before=str(error)))
-            self._plan_anew(str(error))
+            told = (*(text for text in str(error).splitlines() if text != RUN_AGAIN), "It is planned anew.")
+            self._show(Fixing(self.fixing.alias, before=told))
+            self._plan_anew(told)
         else:
             self._show(replace(self.fixing, answer=error, made=None))
 
@@ -214,20 +229,22 @@ class FixScreen(Dialog):
             self.extsvc.live.read_now()
             self.extsvc.live.probe_now([self._ref])
 
-    def _plan_anew(self, before: str) -> None:
+    def _plan_anew(self, before: tuple[str, ...]) -> None:
         """By a new verdict on objects that were read anew; by the last one if that takes too long."""
-        board, live = self.extsvc.board, self.extsvc.live
-        known, judged = board.known_at, None
-        looks = iter(range(LOOKS))
+        board, live, whole = self.extsvc.board, self.extsvc.live, self._judged
+        known, at_known = board.known_at, None
+        looks = iter(range(LOOKS, 0, -1))
         self._look_now()
 
         def look() -> None:
-            nonlocal judged
-            if judged is None and board.known_at != known:
-                judged = board.reports.get(self._ref)
+            nonlocal at_known
+            verdict = board.reports.get(self._ref)
+            if at_known is None and board.known_at != known:
+                at_known = verdict
                 if live is not None:
                     live.probe_now([self._ref])
-            elif (judged is not None and board.reports.get(self._ref) is not judged) or next(looks, None) is None:
+            new = at_known is not None and verdict is not at_known
+            if (new and _is_whole(verdict, whole)) or not next(looks, 0):
                 timer.stop()
                 self._plan(before)
 

@@ -1,0 +1,93 @@
+"""What a person does in the dialogs, on a real sandbox, and what is there afterwards."""
+
+from worlds.tui_app import Shown, app_on_sandbox
+
+from kubectl_extsvc.model.resources import DESTINATION_RULES, SERVICES, ObjectRef
+from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE
+from kubectl_extsvc.sandbox.running import Sandbox
+from kubectl_extsvc.tui.cells import Cell
+from kubectl_extsvc.tui.dialogs.create import CreateScreen
+from kubectl_extsvc.tui.dialogs.delete import DeleteScreen
+from kubectl_extsvc.tui.dialogs.fix import FixScreen
+from kubectl_extsvc.tui.dialogs.sources import SourcesScreen
+
+MY_PAY = ObjectRef("Service", "default", "my-pay")
+
+
+def cells(shown: Shown, ref: ObjectRef) -> list[str]:
+    """The sign of each source's cell."""
+    board = shown.app.board
+    found: list[Cell] = [board.cells[ref, source.key] for source in board.sources if (ref, source.key) in board.cells]
+    return [cell.glyph.sign for cell in found]
+
+
+def rule(sandbox: Sandbox) -> dict[str, object]:
+    found = sandbox.store.get(DESTINATION_RULES.qualified_plural, "default", "my-pay")
+    assert found is not None
+    return dict(found["spec"]["trafficPolicy"]["tls"])
+
+
+async def test_a_fix_that_somebody_came_before_is_planned_anew_and_makes_the_alias_well() -> None:
+    async with app_on_sandbox("sni-missing") as (shown, sandbox):
+        await shown.until(lambda: cells(shown, MY_PAY) == ["✗", "·"])
+        await shown.press("f")
+        await shown.see("Fix XS0403 on my-pay.default", "+       sni: api.pay.example", "server dry run")
+        assert rule(sandbox) == {"mode": "SIMPLE"}
+
+        labels = {"metadata": {"labels": {"team": "pay"}}}
+        sandbox.patch(DESTINATION_RULES, "default", "my-pay", labels)
+        await shown.press("y")
+        await shown.see(
+            "Before",
+            "the object has been modified",
+            "It is planned anew.",
+            "+       sni: api.pay.example",
+            "server dry run",
+        )
+        assert rule(sandbox) == {"mode": "SIMPLE"}
+
+        await shown.press("y")
+        await shown.until(lambda: not isinstance(shown.app.screen, FixScreen))
+        wanted = {"mode": "SIMPLE", "sni": "api.pay.example", "subjectAltNames": ["api.pay.example"]}
+        assert rule(sandbox) == wanted
+        await shown.until(lambda: cells(shown, MY_PAY) == ["✓", "·"])
+        assert shown.app.board.reports[MY_PAY].report.findings == ()
+
+
+async def test_an_alias_is_made_in_the_form_and_deleted_with_all_that_was_made() -> None:
+    async with app_on_sandbox("empty", size=(130, 40)) as (shown, sandbox):
+        await shown.until(lambda: shown.app.board.known_at > 0)
+        await shown.press("a")
+        await shown.type("https://api.pay.example/v1")
+        await shown.see("Makes in default   ✓ server dry run", "SNI        api.pay.example", "+ service/my-pay")
+        assert sandbox.store.get(SERVICES.qualified_plural, "default", "my-pay") is None
+        await shown.press("ctrl+s")
+        await shown.see("my-pay.default is there", "virtualservice.networking.istio.io/my-pay created")
+        assert not any(isinstance(screen, CreateScreen) for screen in shown.app.screen_stack)
+        await shown.press("escape")
+        await shown.until(lambda: cells(shown, MY_PAY) == ["✓", "·"])
+
+        await shown.press("D")
+        await shown.see("This goes, and nothing else:", "destinationrule.networking.istio.io/my-pay")
+        await shown.press("tab", "enter")
+        await shown.until(lambda: not isinstance(shown.app.screen, DeleteScreen))
+        left = [obj["kind"] for resource in BY_RESOURCE for obj in sandbox.store.items(resource)
+                if obj["metadata"]["name"].startswith("my-pay")]  # fmt: skip
+        assert left == []
+        await shown.until(lambda: shown.app.board.aliases == ())
+
+
+async def test_only_picked_pods_are_asked_and_the_alias_of_others_is_not_deleted() -> None:
+    async with app_on_sandbox("healthy") as (shown, _):
+        await shown.until(lambda: len(shown.app.board.sources) == 2)
+        await shown.press("s")
+        await shown.see("[x] deployment/curl  default")
+        await shown.press("n", "slash", *"without", "enter", "space", "enter")
+        await shown.until(lambda: not isinstance(shown.app.screen, SourcesScreen))
+        await shown.until(lambda: [source.namespace for source in shown.app.board.sources] == ["without-istio"])
+
+        await shown.press("D")
+        await shown.see("was not made by kubectl extsvc; nothing was changed.")
+        await shown.press("y")
+        assert isinstance(shown.app.screen, DeleteScreen)
+        assert "waiting" not in shown.text
