@@ -86,6 +86,10 @@ async def test_only_picked_pods_are_asked_and_the_alias_of_others_is_not_deleted
         await shown.until(lambda: not isinstance(shown.app.screen, SourcesScreen))
         await shown.until(lambda: [source.namespace for source in shown.app.board.sources] == ["without-istio"])
 
+        await shown.press("w", *"7s", "enter")
+        assert shown.app.live is not None
+        assert shown.app.live.wishes.interval == 7.0
+
         await shown.press("D")
         await shown.see("was not made by kubectl extsvc; nothing was changed.")
         await shown.press("y")

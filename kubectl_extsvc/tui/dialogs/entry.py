@@ -86,6 +86,7 @@ _FIELD_OF_START = {
     'service "': "name",
     "invalid namespace": "namespace",
     "port ": "ports",
+    "clients speak TLS": "tls",
 }
 
 
