@@ -93,6 +93,7 @@ def test_a_fitted_line_has_the_width_and_keeps_its_evidence(width: int, said: st
         ("one two three", 7, ["one two", "three"]),
         ("one two three", 20, ["one two three"]),
         ("abcdefghij k", 4, ["abcd", "efgh", "ij k"]),
+        ("abcde", 4, ["abcd", "e"]),
         ("", 4, [""]),
         ("山山山", 4, ["山山", "山"]),
         ("山", 1, ["山"]),
