@@ -81,7 +81,8 @@ def seen(an_alias: Alias, a_source: Source, what: str, port: AliasPort = HTTP_80
         texts = dict.fromkeys(Stage, "not seen")
         outcome = NoAnswer(transfer, "not seen", unlock)
     else:
-        outcome = Answer(transfer, 0, status=status, times=Times(0.002, 0.003, 0.0, seconds, seconds))
+        times = Times() if what == "0" else Times(0.002, 0.003, 0.0, seconds, seconds)
+        outcome = Answer(transfer, 0, status=status, times=times)
     stages = tuple(StageResult(stage, states[stage], texts[stage]) for stage in Stage)
     return SourceReport(Observation(a_source, port, contract, (outcome,)), stages)
 

@@ -144,6 +144,18 @@ def many(count: int) -> Board:
     return world.board()
 
 
+def test_the_largest_group_is_folded_first() -> None:
+    world = World(
+        (*(source(f"web-{number}") for number in range(3)), *(plain(f"cron-{number}") for number in range(6)))
+    )
+    world.add(alias("payments"), *(["12"] * 9))
+    layout = layout_of(world.board(), options(100, 30))
+    assert [(group.mode, group.folded) for group in layout.groups] == [
+        (MeshMode.SIDECAR, False),
+        (MeshMode.PLAIN, True),
+    ]
+
+
 def test_a_group_that_is_opened_on_demand_scrolls() -> None:
     board = many(20)
     closed = layout_of(board, options(120, 36))
