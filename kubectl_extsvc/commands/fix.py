@@ -8,7 +8,7 @@ from kubectl_extsvc.commands.consent import consent
 from kubectl_extsvc.commands.exit_codes import ExitCode
 from kubectl_extsvc.commands.parsing import Parser, alias_names, duration, say
 from kubectl_extsvc.commands.verify import add_look_flags, check_look, exit_code, show, verify_wishes
-from kubectl_extsvc.errors import Refused, UsageError
+from kubectl_extsvc.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

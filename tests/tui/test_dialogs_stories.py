@@ -17,7 +17,8 @@ MY_PAY = ObjectRef("Service", "default", "my-pay")
 def cells(shown: Shown, ref: ObjectRef) -> list[str]:
     """The sign of each source's cell."""
     board = shown.app.board
-    found: list[Cell] = [board.cells[ref, source.key] for source in board.sources if (ref, source.key) in board.cells]
+    row: dict[str, Cell] = board.cells.get(ref, {})
+    found = [row[source.key] for source in board.sources if source.key in row]
     return [cell.glyph.sign for cell in found]
 
 
