@@ -129,7 +129,7 @@ def test_losing_the_cluster_is_told_once_and_so_is_its_return() -> None:
     board = pay_and_mail().board()
     for number in range(3):
         assert board.take(Lost(NOON + number, "refused", NOON + 9)) is None
-    assert board.lost == Lost(NOON + 2, "refused", NOON + 9)
+    assert [board.lost] == [Lost(NOON + 2, "refused", NOON + 9)]
     board.take(Back(NOON + 4))
     board.take(Back(NOON + 5))
     said = ["cluster: refused", "cluster: the cluster answers again"]
