@@ -55,18 +55,16 @@ class Dialog(ModalScreen[None]):
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
-        color = self.extsvc.options.style.color
+        style = self.extsvc.options.style
         with Vertical(id="dialog-box"):
-            heading, foot = (
-                LinesView(cursor=False, color=color, id=name) for name in ("dialog-heading", "dialog-foot")
-            )
+            heading, foot = (LinesView(style, cursor=False, id=name) for name in ("dialog-heading", "dialog-foot"))
             heading.can_focus = foot.can_focus = False
             yield heading
             yield from self.compose_body()
             yield foot
 
     def compose_body(self) -> ComposeResult:
-        yield LinesView(cursor=self.CURSOR, color=self.extsvc.options.style.color, id="dialog-body")
+        yield LinesView(self.extsvc.options.style, cursor=self.CURSOR, id="dialog-body")
 
     def on_mount(self) -> None:
         self.set_class(self.extsvc.options.style.ascii, "-ascii")

@@ -93,7 +93,7 @@ class CreateScreen(Dialog):
                             yield Static(label, classes="label", markup=False)
                             yield self._widget(field, style)
                         yield Static("", classes="error", id=f"error-{field}", markup=False)
-            preview = LinesView(cursor=False, color=style.color, id="dialog-body")
+            preview = LinesView(style, cursor=False, id="dialog-body")
             preview.can_focus = False
             yield preview
 

@@ -44,7 +44,7 @@ class IntervalScreen(Dialog):
 
     def compose_body(self) -> ComposeResult:
         yield Input(self._text, id="interval", compact=True, select_on_focus=True)
-        lines = LinesView(cursor=False, color=self.extsvc.options.style.color, id="dialog-body")
+        lines = LinesView(self.extsvc.options.style, cursor=False, id="dialog-body")
         lines.can_focus = False
         yield lines
 

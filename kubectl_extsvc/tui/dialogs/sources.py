@@ -157,7 +157,7 @@ class SourcesScreen(Dialog):
 
     def compose_body(self) -> ComposeResult:
         yield Input(placeholder="words of workload, pod, namespace or mode", id="words", compact=True)
-        yield _Pods(color=self.extsvc.options.style.color, id="dialog-body")
+        yield _Pods(self.extsvc.options.style, id="dialog-body")
 
     def body(self, width: int, style: Style) -> list[Line]:
         return sources_lines(self.picking, width, style)

@@ -69,5 +69,6 @@ def _skipped(board: Board, width: int, style: Style) -> list[Row]:
     reasons = Counter(one.unlock or one.reason for one in skipped)
     told = " · ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
     lead: tuple[Span, ...] = (sign(FORBIDDEN, style), span(" ", style=style))
-    words = f"{len(skipped)} checks not run; what would let them: {told}"
+    checks = "1 check" if len(skipped) == 1 else f"{len(skipped)} checks"
+    words = f"{checks} not run; what would let them: {told}"
     return [Row(line()), *(Row(one) for one in hanging(lead, words, width, style, ink=Ink.DIM, most=6))]

@@ -27,10 +27,10 @@ class ListingScreen(BoardScreen):
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
-        color = self.extsvc.options.style.color
-        yield LinesView(id="heading", cursor=False, color=color)
-        yield LinesView(id="pane", color=color)
-        yield LinesView(id="keys", cursor=False, color=color)
+        style = self.extsvc.options.style
+        yield LinesView(style, cursor=False, id="heading")
+        yield LinesView(style, id="pane")
+        yield LinesView(style, cursor=False, id="keys")
 
     def on_mount(self) -> None:
         for id in ("heading", "keys"):

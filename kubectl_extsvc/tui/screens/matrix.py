@@ -54,7 +54,7 @@ class MatrixScreen(BoardScreen):
 
     def compose(self) -> ComposeResult:
         for name in ("header", "panel", "footer"):
-            view = LinesView(cursor=False, color=self.extsvc.options.style.color, id=name)
+            view = LinesView(self.extsvc.options.style, cursor=False, id=name)
             view.can_focus = False
             if name == "panel":
                 yield MatrixView(id="matrix")

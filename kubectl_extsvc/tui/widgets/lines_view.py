@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from kubectl_extsvc.output.style import Style
 from kubectl_extsvc.tui.keys import MOVING, bindings
 from kubectl_extsvc.tui.lines import Line, fitted_line
 from kubectl_extsvc.tui.widgets.inks import strip_of
@@ -26,11 +27,13 @@ class LinesView(ScrollView, can_focus=True):
 
         line: Line
 
-    def __init__(self, *, cursor: bool = True, color: bool = True, id: str | None = None) -> None:
+    def __init__(self, style: Style, *, cursor: bool = True, id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines: list[Line] = []
-        self._has_cursor, self._color = cursor, color
+        self._has_cursor, self._style = cursor, style
         self.cursor = 0
+        if style.ascii:
+            self.styles.scrollbar_size_vertical = 0  # it is drawn with blocks
 
     @property
     def lines(self) -> Sequence[Line]:
@@ -60,8 +63,8 @@ class LinesView(ScrollView, can_focus=True):
         if number >= len(self._lines):
             return Strip([Segment(" " * width)], width)
         cursor = self._has_cursor and number == self.cursor
-        line = fitted_line(self._lines[number], width)
-        return strip_of(line, color=self._color, cursor=cursor, focused=self.has_focus)
+        line = fitted_line(self._lines[number], width, self._style)
+        return strip_of(line, color=self._style.color, cursor=cursor, focused=self.has_focus)
 
     def on_focus(self) -> None:
         self.refresh()
