@@ -95,6 +95,8 @@ class ExtsvcApp(App[str]):
     def _draw(self) -> None:
         self._flush_planned = False
         dirty, self._dirty = self._dirty, set()
+        if not self.screen_stack:  # the app is ending
+            return
         if self.frozen_at or not isinstance(self.screen, BoardScreen):
             self._dirty = None  # drawn whole when it comes back
             return

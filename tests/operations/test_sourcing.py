@@ -12,8 +12,8 @@ from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError, Refused
 from kubectl_extsvc.model.resources import JOBS, Json
 from kubectl_extsvc.model.snapshot import Unread
-from kubectl_extsvc.model.source import MeshMode, Source
-from kubectl_extsvc.operations.sourcing import Sources, SourceWishes, find_sources, probe_pods
+from kubectl_extsvc.model.source import Candidate, MeshMode, Source
+from kubectl_extsvc.operations.sourcing import Sources, SourceWishes, candidates, find_sources, probe_pods
 
 HELP = "use --probe-pods for a throw-away pair, or --from pod/NAME.NAMESPACE"
 IN_DEFAULT = "GET /api/v1/namespaces/default/pods"
@@ -311,3 +311,46 @@ async def test_a_probe_pod_that_cannot_be_removed_does_not_keep_the_other(store:
     assert pair.said[1:] == [
         f"could not remove job/{JOB_NAMES[0]} in namespace default: Error from server (Forbidden): no delete for you"
     ]
+
+
+def picked(*names: str, workload: str = "deployment/web") -> SourceWishes:
+    return SourceWishes(picked=tuple(Candidate("shop", name, workload, MeshMode.PLAIN) for name in names))
+
+
+def of_web(name: str) -> Json:
+    made = pod(name, "shop")
+    made["metadata"]["labels"]["pod-template-hash"] = "5d9"
+    made["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web-5d9", "uid": "1", "controller": True}]
+    return made
+
+
+async def test_of_a_picked_pod_that_has_gone_another_of_its_workload_stands_in(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    store.add(of_web("web-2"), of_web("web-3"), pod("cron", "shop"))
+
+    sources = await found(cluster, picked("web-1", "web-3"))
+
+    assert ([one.pod for one in sources.sources], sources.notes) == (["web-3", "web-2"], ())
+
+
+async def test_a_picked_pod_that_has_gone_for_good_is_noted(store: ObjectStore, cluster: Cluster) -> None:
+    store.add(pod("cron", "shop"))
+
+    sources = await found(cluster, picked("web-1"))
+
+    assert sources == Sources((), ("pod/web-1 in namespace shop cannot be probed from any more",))
+
+
+async def test_candidates_are_the_running_pods_by_workload_with_what_is_wrong(
+    store: ObjectStore, cluster: Cluster
+) -> None:
+    going = pod("old", "shop")
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    store.add(of_web("web-2"), going, pod("web", sidecar=True))
+
+    assert await candidates(cluster, ("shop",)) == (
+        Candidate("default", "web", "pod/web", MeshMode.SIDECAR),
+        Candidate("shop", "web-2", "deployment/web", MeshMode.PLAIN),
+        Candidate("shop", "old", "pod/old", MeshMode.PLAIN, "it is going away"),
+    )

@@ -111,7 +111,7 @@ async def test_every_key_of_a_dialog_works_in_it_and_is_in_its_help(name: str) -
 
 @pytest.mark.parametrize("key", ["f", "a", "D", "S"])
 async def test_with_readonly_nothing_that_changes_is_opened_and_that_is_said(key: str) -> None:
-    async with app_on_board(*events(), options=Options(readonly=True)) as shown:
+    async with app_on_board(*events(), options=Options(namespace="shop", readonly=True)) as shown:
         shown.app.deeds = SilentDeeds()
         await on_matrix(shown)
         await shown.press(key)

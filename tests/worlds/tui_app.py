@@ -63,8 +63,8 @@ async def app_on_sandbox(scenario: str, size: tuple[int, int] = (110, 36)) -> As
 async def app_on_board(
     *events: LiveEvent, size: tuple[int, int] = (110, 36), options: Options | None = None
 ) -> AsyncIterator[Shown]:
-    """Without a cluster: these events have happened."""
-    app = ExtsvcApp(options or Options())
+    """Without a cluster: these events have happened, and the namespace is shop."""
+    app = ExtsvcApp(options or Options(namespace="shop"))
     async with app.run_test(size=size) as pilot, anyio.create_task_group() as group:
         app.tasks = group
         for event in events:
