@@ -348,5 +348,14 @@ def test_whose_a_name_is_that_an_external_name_service_and_an_entry_bear_is_chan
     assert way(seen(external(), squatter)) == OWN
 
 
+def test_whose_the_listener_of_such_a_name_is_is_chance_by_any_host_header() -> None:
+    found_out = [{"number": 80, "name": "web"}]
+    squatter = entry("b", host=ALIAS, ports=found_out, addresses=["203.0.113.10"])
+    objects = (external(), entry("a", host="httpbin.org"), squatter)
+    asked: dict[str, Any] = {"host": "en.wikipedia.org", "address": "203.0.113.10"}
+    assert "istiod takes one by chance" in way(seen(*objects), **asked)
+    assert way(seen(external(), squatter), **asked) == OWN
+
+
 def test_without_istio_no_proxy_has_a_way() -> None:
     assert way(seen(service(), mesh=Mesh(False))) == "the cluster has no Istio"

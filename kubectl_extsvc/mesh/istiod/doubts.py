@@ -63,7 +63,7 @@ def _doubts(scope: SidecarScope, request: OutboundRequest, route: Route) -> Iter
         yield from _of_other_namespaces(scope, request, route, unclaimed=unclaimed)
     if any(_is_on(virtual_service.hosts, scope, request, route) for virtual_service in _delegating(scope, request)):
         yield "a VirtualService on the host delegates to another, which is not followed"
-    yield from _of_a_name_of_two(scope, request)
+    yield from _of_a_name_of_two(scope, request, route)
     if request.address == UNKNOWN_ADDRESS:
         yield from _of_the_address(scope, request)
 
@@ -156,12 +156,14 @@ def _is_on(hosts: Iterable[str], scope: SidecarScope, request: OutboundRequest, 
     return any(covers(host, name) for host in hosts for name in names if name)
 
 
-def _of_a_name_of_two(scope: SidecarScope, request: OutboundRequest) -> Iterator[str]:
+def _of_a_name_of_two(scope: SidecarScope, request: OutboundRequest, route: Route) -> Iterator[str]:
     """An ExternalName Service's name is its target's too, and a ServiceEntry bears it: istiod asks a map which of them
     comes first (BuildSidecarVirtualHostWrapper in route.go); for SNI it makes two filter chains of one match."""
     push, domain = scope.push, scope.push.cluster_domain
     called = request.host.partition(":")[0] or request.sni
-    for name in meant_by(called, scope.client.namespace, domain) if called else ():
+    # HOST:PORT, where the host has a listener of its own: its routes are for any Host header.
+    own = route.route_config.rpartition(":")[0]
+    for name in dict.fromkeys((*meant_by(called, scope.client.namespace, domain), own)):
         if name not in push.external_names:
             continue
         target = end_of_chain(name, push.external_names)
