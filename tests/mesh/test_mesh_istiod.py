@@ -337,15 +337,43 @@ def test_which_address_of_an_entry_is_a_name_of_its_host_is_chance() -> None:
     )
 
 
+BY_CHANCE = "several hosts have one name or address at port 80, and istiod gives it to one of them by chance"
+
+
+def test_whose_an_address_is_that_two_hosts_have_is_chance_where_it_is_the_host_header() -> None:
+    two = (entry("a", addresses=["203.0.113.10"]), entry("b", host="shop.example", addresses=["203.0.113.10"]))
+    assert way_to_pay(*two, host="203.0.113.10") == BY_CHANCE
+    assert way_to_pay(*two) == "outbound|80||pay.example"
+    led = istio("VirtualService", hosts=["pay.example"], http=[{"route": [{"destination": {"host": "pay.example"}}]}])
+    assert way_to_pay(*two, led, host="203.0.113.10") == "outbound|80||pay.example"
+
+
 def test_whose_a_name_is_that_an_external_name_service_and_an_entry_bear_is_chance() -> None:
     target, squatter = entry("a", host="httpbin.org"), entry("b", host=ALIAS)
-    assert way(seen(external(), target, squatter)) == (
-        f"an ExternalName Service and a ServiceEntry have the host {ALIAS}, and istiod takes one by chance"
-    )
+    assert way(seen(external(), target, squatter)) == BY_CHANCE
     assert way(seen(external(), target)) == "outbound|80||httpbin.org"
     elsewhere = entry("b", host=ALIAS, ports=[{"number": 8080, "name": "http", "protocol": "HTTP"}])
     assert way(seen(external(), target, elsewhere)) == "outbound|80||httpbin.org"
     assert way(seen(external(), squatter)) == OWN
+
+
+def test_two_filter_chains_for_one_name_are_refused() -> None:
+    tls: dict[str, Any] = {"ports": [{"number": 443, "name": "tls", "protocol": "TLS"}]}
+    objects = (external(), entry("a", host="httpbin.org", **tls), entry("b", host=ALIAS, **tls))
+    asked: dict[str, Any] = {"kind": RequestKind.TLS, "port": 443, "host": "", "address": "203.0.113.10"}
+    assert way(seen(*objects), **asked, sni=ALIAS) == (
+        f"an ExternalName Service and a ServiceEntry have the host {ALIAS}, and Envoy refuses their listener"
+    )
+    assert way(seen(*objects), **asked, sni="httpbin.org") == "outbound|443||httpbin.org"
+
+
+def test_whose_the_listener_of_such_a_name_is_is_chance_by_any_host_header() -> None:
+    found_out = [{"number": 80, "name": "web"}]
+    squatter = entry("b", host=ALIAS, ports=found_out, addresses=["203.0.113.10"])
+    objects = (external(), entry("a", host="httpbin.org"), squatter)
+    asked: dict[str, Any] = {"host": "en.wikipedia.org", "address": "203.0.113.10"}
+    assert way(seen(*objects), **asked) == BY_CHANCE
+    assert way(seen(external(), squatter), **asked) == OWN
 
 
 def test_without_istio_no_proxy_has_a_way() -> None:

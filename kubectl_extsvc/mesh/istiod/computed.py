@@ -57,19 +57,33 @@ def computed_route(snapshot: Snapshot, client: Client, request: OutboundRequest)
         return route
     if doubt := doubt_about(scope, request, route):
         return RouteUnknown(doubt)
+    if _is_taken_by_chance(scope, request, route):
+        said = f"several hosts have one name or address at port {request.port}"
+        return RouteUnknown(f"{said}, and istiod gives it to one of them by chance")
     if (tie := tie_about(scope, request, route)) and _is_chance(scope, request, route):
         return RouteUnknown(tie)
     return settled_tls(scope, route)
 
 
+def _is_taken_by_chance(scope: SidecarScope, request: OutboundRequest, route: Route) -> bool:
+    """Whether it is another way if istiod goes through the hosts of a route table in another order."""
+    other, called = scope.other_way_round, _called(request)
+    if table_named(scope, route.route_config, called) == table_named(other, route.route_config, called):
+        return False
+    return _end(route_by_objects(other, request)) != _end(route)
+
+
 def _is_chance(scope: SidecarScope, request: OutboundRequest, route: Route) -> bool:
     """Whether it is another way if istiod looks at the same objects in another order."""
-
-    def way(found: Route | RouteUnknown) -> object:
-        return replace(found, endpoints=tuple(sorted(found.endpoints, key=repr))) if isinstance(found, Route) else found
-
     others = (sidecar_scope(push, scope.client) for push in scope.push.other_orders)
-    return any(way(route_by_objects(other, request)) != way(route) for other in others)
+    return any(_end(route_by_objects(other, request)) != _end(route) for other in others)
+
+
+def _end(route: Route | RouteUnknown) -> object:
+    """What matters of a way: not which of several names its virtual host has, nor in which order its endpoints come."""
+    if isinstance(route, RouteUnknown):
+        return route
+    return replace(route, virtual_host="", endpoints=tuple(sorted(route.endpoints, key=repr)))
 
 
 def route_by_objects(scope: SidecarScope, request: OutboundRequest) -> Route | RouteUnknown:
@@ -80,7 +94,7 @@ def route_by_objects(scope: SidecarScope, request: OutboundRequest) -> Route | R
 
 
 def _route_by_objects(scope: SidecarScope, request: OutboundRequest) -> Route | RouteUnknown:
-    called = re.sub(r":[0-9]+$", "", request.host)
+    called = _called(request)
 
     @cache
     def made(name: str) -> Made | None:
@@ -104,6 +118,11 @@ def _route_by_objects(scope: SidecarScope, request: OutboundRequest) -> Route | 
     )
     route = route_of(config, request)
     return replace(route, observed=False) if isinstance(route, Route) else route
+
+
+def _called(request: OutboundRequest) -> str:
+    """The Host header without its port."""
+    return re.sub(r":[0-9]+$", "", request.host)
 
 
 class OnDemand(Mapping[str, Json]):

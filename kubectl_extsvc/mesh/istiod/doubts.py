@@ -63,7 +63,8 @@ def _doubts(scope: SidecarScope, request: OutboundRequest, route: Route) -> Iter
         yield from _of_other_namespaces(scope, request, route, unclaimed=unclaimed)
     if any(_is_on(virtual_service.hosts, scope, request, route) for virtual_service in _delegating(scope, request)):
         yield "a VirtualService on the host delegates to another, which is not followed"
-    yield from _of_a_name_of_two(scope, request)
+    if request.kind is RequestKind.TLS:
+        yield from _of_a_name_of_two(scope, request)
     if request.address == UNKNOWN_ADDRESS:
         yield from _of_the_address(scope, request)
 
@@ -157,28 +158,23 @@ def _is_on(hosts: Iterable[str], scope: SidecarScope, request: OutboundRequest, 
 
 
 def _of_a_name_of_two(scope: SidecarScope, request: OutboundRequest) -> Iterator[str]:
-    """An ExternalName Service's name is its target's too, and a ServiceEntry bears it: istiod asks a map which of them
-    comes first (BuildSidecarVirtualHostWrapper in route.go); for SNI it makes two filter chains of one match."""
-    push, domain = scope.push, scope.push.cluster_domain
-    called = request.host.partition(":")[0] or request.sni
-    for name in meant_by(called, scope.client.namespace, domain) if called else ():
+    """An ExternalName Service's name is its target's too, and a ServiceEntry bears it: both make a filter chain for it,
+    and Envoy refuses such a listener. What it then does depends on what it had before."""
+    push, port = scope.push, request.port
+    for name in meant_by(request.sni, scope.client.namespace, push.cluster_domain):
         if name not in push.external_names:
             continue
         target = end_of_chain(name, push.external_names)
-        listeners = listeners_at(scope, request.port, AppProtocol.HTTP)
+        listeners = listeners_at(scope, port, AppProtocol.TLS)
         entries = [known for one in listeners for known in one.by_host.get(name, ()) if not known.kubernetes]
         targets = [known for one in listeners for known in one.by_host.get(target or "", ()) if name in known.aliases]
-        if all(any(_takes(request, known) for known in claimants) for claimants in (entries, targets)):
-            yield f"an ExternalName Service and a ServiceEntry have the host {name}, and istiod takes one by chance"
+        if all(any(_has_tls(known, port) for known in claimants) for claimants in (entries, targets)):
+            yield f"an ExternalName Service and a ServiceEntry have the host {name}, and Envoy refuses their listener"
 
 
-def _takes(request: OutboundRequest, service: MeshService) -> bool:
-    port = service.port(request.port)
-    if port is None:
-        return False
-    if request.kind is RequestKind.HTTP:
-        return port.protocol.is_http or port.protocol is AppProtocol.AUTO
-    return port.protocol.is_tls
+def _has_tls(service: MeshService, number: int) -> bool:
+    port = service.port(number)
+    return port is not None and port.protocol.is_tls
 
 
 def _of_the_address(scope: SidecarScope, request: OutboundRequest) -> Iterator[str]:

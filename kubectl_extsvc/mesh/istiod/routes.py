@@ -102,12 +102,13 @@ def _sites(scope: SidecarScope, listener: EgressListener, port: int, called: str
         routes = routes_of(scope, virtual_service, port, registry)
         if not routes:
             continue
-        hosts, services = _separated(virtual_service, registry, listener)
+        hosts, services = _separated(virtual_service, registry, listener, backwards=scope.backwards)
         services = [service for service in services if _parses_http(service.ports[0])]
         if services or port == HTTP_PORT:
             routed.update(service.host for service in services)
             yield Site(tuple(hosts), tuple(services), tuple(routes))
-    for service in sorted(registry.values(), key=lambda service: service.host):
+    # Here too istiod goes through a map: of two hosts with one name, or one address, chance decides which gets it.
+    for service in sorted(registry.values(), key=lambda service: service.host, reverse=scope.backwards):
         if service.host in routed or service.resolution is Resolution.ALIAS or not _parses_http(service.ports[0]):
             continue
         yield Site((), (service,), (default_route(scope, service, port),))
@@ -159,7 +160,7 @@ def _is_on_any(virtual_service: VirtualService, registry: Mapping[str, MeshServi
 
 
 def _separated(
-    virtual_service: VirtualService, registry: Mapping[str, MeshService], listener: EgressListener
+    virtual_service: VirtualService, registry: Mapping[str, MeshService], listener: EgressListener, *, backwards: bool
 ) -> tuple[list[str], list[MeshService]]:
     """Hosts that nobody has registered, and registered services (separateVSHostsAndServices).
 
@@ -175,7 +176,7 @@ def _separated(
             else:
                 services.append(service)
     for host in (host.lower() for host in virtual_service.hosts if host.startswith("*")):
-        fitting = [registry[name] for name in sorted(registry) if overlap(name, host)]
+        fitting = [registry[name] for name in sorted(registry, reverse=backwards) if overlap(name, host)]
         of_host = listener.virtual_service_of_host
         services += [service for service in fitting if most_specific(service.host, of_host) is virtual_service]
         if not fitting:

@@ -120,10 +120,17 @@ class SidecarScope:
     sidecar: Json | None
     """The Sidecar that holds for the client."""
     listeners: tuple[EgressListener, ...]
+    backwards: bool = False
+    """Whether hosts that istiod has in a map, and so in no order, come by name from the last to the first."""
     at_ports: dict[int, Any] = field(default_factory=dict)
     """What listeners.py made already, by port."""
     routes: dict[OutboundRequest, Route | RouteUnknown] = field(default_factory=dict)
     """What computed.py found already: several questions about an alias are answered by one way."""
+
+    @cached_property
+    def other_way_round(self) -> "SidecarScope":
+        """The same, with those hosts in the opposite order."""
+        return replace(self, backwards=not self.backwards, routes={})
 
     @cached_property
     def policy(self) -> str:
