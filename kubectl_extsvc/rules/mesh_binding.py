@@ -203,6 +203,8 @@ def cluster_missing(case: Case) -> Iterable[Finding]:
             secrets and files.
     Seen    503 with the flag NC (cluster_not_found) and an empty body. A cluster that warms beside an older one
             of the same name is a warning: the old one goes on serving, and the latest change is not in force.
+            A cluster that waits for a file begins without it after 15 s: 503 with URX,UF and "Secret is not supplied
+            by SDS" in the access log.
     Cure    Point the VirtualService at a host of the registry, or write an alias of ours anew, whose ServiceEntry
             is gone; or make secret or file available.
     Source  istio #54310, #54533, #61519; live on Istio 1.31 (vs-on-alias, vs-to-alias-without-port,
@@ -212,7 +214,8 @@ def cluster_missing(case: Case) -> Iterable[Finding]:
     told: set[tuple[str, int]] = set()
     for observation in behind_sidecar(case):
         route = route_of(observation)
-        if route is None or not (route.cluster_missing or route.cluster_warming):
+        without_secret = _is_without_secret(observation)
+        if route is None or not (route.cluster_missing or route.cluster_warming or without_secret):
             continue
         if route.cluster_missing and went_well(observation, case):
             continue  # what answered is there: the dump is of another moment
@@ -235,10 +238,12 @@ def cluster_missing(case: Case) -> Iterable[Finding]:
             what, cure = _what_it_waits_for(subject, observation, case)
             waits = f"waits for {what}" if route.cluster_missing else "keeps serving by an older version"
             message = f'the cluster "{route.envoy_cluster}" is still warming: the proxy {waits}'
+            if without_secret and not route.cluster_warming:
+                message = f'the cluster "{route.envoy_cluster}" has no secret: the proxy waited in vain for {what}'
         failure = failure_of(observation, case)
         yield say(
             "XS0304",
-            Severity.ERROR if route.cluster_missing else Severity.WARNING,
+            Severity.ERROR if route.cluster_missing or without_secret else Severity.WARNING,
             Stage.ROUTE,
             subject,
             message,
@@ -326,6 +331,12 @@ def _why_missing(route: Route, observation: Observation, case: Case) -> tuple[st
 
 def _subsets(found: Json) -> set[str]:
     return {subset.get("name", "") for subset in (found.get("spec") or {}).get("subsets") or ()}
+
+
+def _is_without_secret(observation: Observation) -> bool:
+    """Did its cluster begin without the secret or file that it had waited for?"""
+    log = observation.access_log
+    return log is not None and "Secret_is_not_supplied_by_SDS" in log.transport_failure.replace(" ", "_")
 
 
 def _what_it_waits_for(subject: ObjectRef, observation: Observation, case: Case) -> tuple[str, str]:

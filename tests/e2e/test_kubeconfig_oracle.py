@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clusters import testbed_home
 from cryptography import x509
 from worlds.fake_apiserver import Authority, FakeApiServer, reply, serving
 
 from kubectl_extsvc.cluster.kubeconfig import ConnectionFlags, resolve
 from kubectl_extsvc.errors import ConfigurationError
 
-pytestmark = pytest.mark.testbed
+pytestmark = pytest.mark.kubectl
 
 Json = dict[str, Any]
 SEEDS = range(40)
@@ -32,8 +33,8 @@ def _nothing_left() -> None:
 
 
 def kubectl(*argv: str, cwd: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("kubectl")
-    assert program is not None, "kubectl is not on PATH"
+    program = shutil.which("kubectl", path=f"{testbed_home() / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert program is not None, "no kubectl on PATH, and none built by the testbed"
     return subprocess.run(
         [program, *argv],
         capture_output=True,

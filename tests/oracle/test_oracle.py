@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -45,21 +46,26 @@ def _rule(name: str) -> Json:
     return {"kind": "DestinationRule", "metadata": {"name": name}, "spec": {"host": "a"}}
 
 
+def asks_the_program(test: Callable[..., None]) -> Callable[..., None]:
+    """In make e2e it does so beside the tests on the cluster."""
+    for mark in (pytest.mark.testbed, pytest.mark.usefixtures("program"), pytest.mark.timeout(300)):
+        test = mark(test)
+    return test
+
+
 @cache
 def tally_of_random_worlds() -> Tally:
     return judged(answers(random_worlds(SEED, COUNT)))
 
 
-@pytest.mark.testbed
-@pytest.mark.usefixtures("program")
+@asks_the_program
 def test_nothing_in_random_worlds_is_disagreed_on_without_a_reason() -> None:
     tally = tally_of_random_worlds()
     assert [str(found) for found in tally.unexplained[:1]] == []
     assert tally.counts["worlds"] == COUNT
 
 
-@pytest.mark.testbed
-@pytest.mark.usefixtures("program")
+@asks_the_program
 def test_nearly_all_calls_are_compared() -> None:
     tally = tally_of_random_worlds()
     untold = tally.counts["calls that we cannot tell"] + tally.known.total()
@@ -68,8 +74,7 @@ def test_nearly_all_calls_are_compared() -> None:
     assert tally.counts["worlds that the program gave up"] == 0
 
 
-@pytest.mark.testbed
-@pytest.mark.usefixtures("program")
+@asks_the_program
 def test_disagreement_is_shown_by_as_small_a_world_as_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kubectl_extsvc.mesh.istiod.push_context.PushContext.rules_on", lambda self, host: ())
     world = json.loads((FORMER / "rule-takes-tls-mode-from-endpoints.json").read_text())["world"]

@@ -17,7 +17,8 @@ from kubectl_extsvc.mesh.outbound_request import OutboundRequest, RequestKind
 from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL
 from kubectl_extsvc.model.resources import Json
 
-pytestmark = [pytest.mark.testbed, pytest.mark.usefixtures("program")]
+pytestmark = [pytest.mark.testbed, pytest.mark.usefixtures("program"), pytest.mark.timeout(300)]
+"""The first test asks the program of all worlds, beside the tests on the cluster."""
 
 RIG = {"PILOT_ENABLE_METADATA_EXCHANGE": "false", "PILOT_ENABLE_ALPN_FILTER": "false"}
 """As the recorded istiod had it: a stock Envoy lacks Istio's own filters."""

@@ -21,6 +21,7 @@ from worlds.cases import (
     case,
     decided,
     destination_rule,
+    logged,
     name_alias,
     ref,
     route,
@@ -586,6 +587,21 @@ def test_what_a_warming_cluster_waits_for_is_named(tls: Json, waits: str) -> Non
     )
     finding = next(f for f in judge(judged).findings if f.code == "XS0304")
     assert finding.message.endswith(waits)
+
+
+def test_a_cluster_that_gave_up_waiting_for_its_file_is_named_like_one_that_waits() -> None:
+    """After 15 s Envoy lets it begin: what fails then is no handshake with the server."""
+    way = route(OutboundTls.SIMPLE, rule=ref())
+    failed = seen(by_envoy(503, 121), port=HTTP_TO_TLS, route=way, decision=decided("SIMPLE"))
+    judged = case(
+        address_alias(HTTP_TO_TLS),
+        replace(failed, access_log=logged(transport="TLS_error:_Secret_is_not_supplied_by_SDS")),
+        destination_rules=(destination_rule(tls={**FULL, "caCertificates": "/etc/ca.pem"}),),
+        **TO_TLS,
+    )
+    assert said(judged) == [("XS0304", "error")]
+    (finding,) = judge(judged).findings
+    assert finding.message.endswith("has no secret: the proxy waited in vain for the file /etc/ca.pem")
 
 
 @pytest.mark.parametrize(("status", "codes"), [(200, []), (404, []), (400, [("XS0305", "error")])])

@@ -14,14 +14,9 @@ from truth.worlds import WORLDS
 from kubectl_extsvc.rules import RULES
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups, also where this file was named on the command line
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Worlds of one group are made at once: with several processes, by one of them."""
-    # Last: what takes Istio away leaves sidecars that have just started anew.
+    """Last comes what takes Istio away: it leaves sidecars that have just started anew."""
     items.sort(key=lambda item: is_of(item, Around.NO_ISTIO))
-    for item in items:
-        if isinstance(world := params(item).get("world"), World):
-            item.add_marker(pytest.mark.xdist_group(f"{params(item)['cluster']}: {world.around.value}"))
 
 
 def is_of(item: pytest.Item, around: Around) -> bool:

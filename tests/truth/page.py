@@ -19,7 +19,7 @@ objects. The worlds are [tests/truth/worlds](../tests/truth/worlds); one of them
 How it counts. *kubectl extsvc* names the cause if the true cause is its **first** finding of the world. *istioctl* does
 if it says one of the codes that were written down for that world before (last table) about an object of that world;
 a message that is always there, or that speaks of another cause, does not count. A world that is well counts against
-whoever says a warning or an error about it.
+whoever says a warning or an error about it. On a cluster without Istio istioctl is not asked.
 """
 
 

@@ -100,7 +100,7 @@ WORLDS = [
     ),
     World(
         "warming",
-        "a rule names a CA file that the proxy does not have: its cluster warms for ever",
+        "a rule names a CA file that the proxy does not have: its cluster waits in vain",
         (("XS0304", ERROR, rule("warming")),),
         [
             *addresses_alias("warming", PAY, 80, 443),
