@@ -51,7 +51,7 @@ def _external_names(world: Json) -> set[str]:
 
 def _of_a_wildcard(world: Json, _: Json, differences: Differences) -> bool:
     """Only the name of the virtual host, of an alias or its target, and a VirtualService is on both by a wildcard."""
-    hosts = {name.rpartition(":")[0] for name in differences.get("virtual_host", ())}
+    hosts = {str(name).rpartition(":")[0] for name in differences.get("virtual_host", ())}
     wild = any(host.startswith("*") for one in _objects(world, "VirtualService") for host in one["spec"]["hosts"])
     return differences.keys() == {"virtual_host"} and wild and not hosts.isdisjoint(_external_names(world))
 
