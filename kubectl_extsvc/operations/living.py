@@ -110,8 +110,8 @@ class Live:
         self._seen: dict[tuple[ObjectRef, str], tuple[float, tuple[Observation, ...]]] = {}
         """(alias, source key) → when it was asked, and what it saw."""
         self._told: dict[Source, Snapshot] = {}
-        self._silent: set[str] = set()
-        """Keys of sources whose last look got no answer at all."""
+        self._silent: dict[str, int] = {}
+        """Source key → how many of its last looks got no answer at all."""
         self._failing: set[ObjectRef] = set()
         self._unsettled: dict[ObjectRef, float] = {}
         """When an object of the alias was seen to change, if there was no verdict since."""
@@ -278,7 +278,7 @@ class Live:
         there = {source.key for source in self._all_sources()}
         self._turns = {key: turn for key, turn in self._turns.items() if key in there}
         self._told = {source: seen for source, seen in self._told.items() if source.key in there}
-        self._silent &= there
+        self._silent = {key: times for key, times in self._silent.items() if key in there}
         self._seen = {key: seen for key, seen in self._seen.items() if key[0] in self._aliases and key[1] in there}
         self._failing &= self._aliases.keys()
         self._unsettled = {ref: at for ref, at in self._unsettled.items() if ref in self._aliases}
@@ -407,8 +407,8 @@ class Live:
             while True:
                 self._due = anyio.Event()
                 now = time.monotonic()
-                for ref in [ref for ref, at in self._unsettled.items() if now - at >= HOLD_SECONDS + PUSH_SECONDS]:
-                    # All sources hang, so objects alone have to do.
+                for ref in [ref for ref in self._unsettled if self._settles_at(ref) <= now]:
+                    # No source tells more, so what is known has to do.
                     await self._judge(ref, None)
                 for source in self._to_be_asked(now):
                     self._asking[source.key] = now
@@ -430,7 +430,7 @@ class Live:
         if self._lost or not self._aliases:
             return math.inf
         now = time.monotonic()
-        settled = [at + HOLD_SECONDS + PUSH_SECONDS for at in self._unsettled.values()]
+        settled = [self._settles_at(ref) for ref in self._unsettled]
         slow = [
             begun + self.wishes.asked.timeout + SLOW_SECONDS + 0.1
             for key, begun in self._asking.items()
@@ -450,8 +450,10 @@ class Live:
         try:
             if refs:
                 self._tell(Asking(begun, source, frozenset(refs)))
-                with anyio.move_on_after(LONGEST_LOOK):
+                with anyio.move_on_after(LONGEST_LOOK) as limit:
                     trouble = await self._look(source, tuple(self._aliases[ref] for ref in refs), now)
+                if limit.cancelled_caught:
+                    self._silent[source.key] = 2
         except* ExtsvcError as errors:
             trouble = str(cause_of(errors))
         finally:
@@ -469,7 +471,7 @@ class Live:
         if trouble and not unlock and self._is_first_silence(source):
             return trouble
         if not trouble:
-            self._silent.discard(source.key)
+            self._silent.pop(source.key, None)
         self._told[source] = told(self._told.get(source), seen.snapshot, {alias.host for alias in aliases})
         there = [alias for alias in aliases if self._aliases.get(alias.service) == alias]
         for alias in there:
@@ -486,13 +488,25 @@ class Live:
         if now - self._sources_at > SOURCES_AGAIN_SECONDS:
             self._sources_at = -math.inf
             self._stale.set()
-        if self._lost or source.key not in self._silent:
-            self._silent.add(source.key)
-            self._turn(source).next_at = min(self._turn(source).next_at, now + 2 * LOOK_AGAIN_SECONDS)
-            return True
-        return False
+        if not self._lost:
+            self._silent[source.key] = self._silent.get(source.key, 0) + 1
+        if self._silent.get(source.key, 0) > 1:
+            return False
+        turn = self._turn(source)
+        turn.next_at = min(turn.next_at, now + 2 * LOOK_AGAIN_SECONDS)
+        return True
 
     # --- verdicts ------------------------------------------------------------------------------------------------
+
+    def _settles_at(self, ref: ObjectRef) -> float:
+        """When there shall be a verdict after a change, even if no source answers."""
+        return self._unsettled[ref] + (HOLD_SECONDS if self._is_awaited(ref) else PUSH_SECONDS + LOOK_AGAIN_SECONDS)
+
+    def _is_awaited(self, ref: ObjectRef) -> bool:
+        """Is there a source that answered before the alias changed, and not since? One that fell silent is not."""
+        since = {source.key for source, _ in self._looks(ref, since=self._void_before.get(ref, -math.inf))}
+        before = {source.key for source, _ in self._looks(ref, since=-math.inf)}
+        return any(self._silent.get(key, 0) < 2 for key in before - since)
 
     async def _judge(self, ref: ObjectRef, source: Source | None) -> None:
         """Tell the verdict on an alias, or look again if it cannot be told yet."""
@@ -502,25 +516,30 @@ class Live:
         if alias is None:
             self._unsettled.pop(ref, None)
             return
-        now, void_before = time.monotonic(), self._void_before.get(ref, -math.inf)
-        order = [each.key for each in self._all_sources()]
-        counted = {key: self._seen[ref, key] for key in order if (ref, key) in self._seen}
-        counted = {key: (at, seen) for key, (at, seen) in counted.items() if at >= void_before}
-        observations = [one for _, seen in counted.values() for one in seen if one.port in alias.ports]
+        now, changed_at = time.monotonic(), self._unsettled.get(ref, -math.inf)
+        if now >= changed_at + PUSH_SECONDS:
+            # Looks that began before may have met proxies with the old configuration.
+            self._void_before[ref] = max(self._void_before.get(ref, -math.inf), changed_at + PUSH_SECONDS)
+        counted = [seen for _, seen in self._looks(ref, since=self._void_before.get(ref, -math.inf))]
+        observations = [one for seen in counted for one in seen if one.port in alias.ports]
         snapshot = with_what_was_told(self._snapshot, self._told)
         age = timedelta(seconds=now - min((at for at, _ in counted.values()), default=now))
         report = judged(alias, snapshot, observations, self.wishes.asked, datetime.now(UTC) - age)
         if ref in self._unsettled:
-            since = now - self._unsettled[ref]
-            complete = all(key in counted or self._is_slow(key, now) for key in order)
-            if source is not None and since < PUSH_SECONDS:
+            if source is not None and self._seen[ref, source.key][0] < changed_at + PUSH_SECONDS:
                 self._turn(source).want((ref,), now + LOOK_AGAIN_SECONDS)
-            if not can_be_told(bad=_is_bad(report), complete=complete, since_change=since):
+            was_bad, complete, since = ref in self._failing, not self._is_awaited(ref), now - changed_at
+            if not can_be_told(bad=_is_bad(report), was_bad=was_bad, complete=complete, since_change=since):
                 return
             if since >= PUSH_SECONDS:
                 del self._unsettled[ref]
         (self._failing.add if _is_bad(report) else self._failing.discard)(ref)
         self._tell(Judged(time.time(), report, source))
+
+    def _looks(self, ref: ObjectRef, *, since: float) -> list[tuple[Source, tuple[Observation, ...]]]:
+        """What the last look of each source saw of an alias, if it began since then."""
+        seen = [(source, self._seen.get((ref, source.key))) for source in self._all_sources()]
+        return [(source, look[1]) for source, look in seen if look is not None and look[0] >= since]
 
 
 def _is_bad(report: AliasReport) -> bool:
