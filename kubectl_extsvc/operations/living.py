@@ -504,9 +504,9 @@ class Live:
 
     def _is_awaited(self, ref: ObjectRef) -> bool:
         """Is there a source that answered before the alias changed, and not since? One that fell silent is not."""
-        since = {source.key for source, _ in self._looks(ref, since=self._void_before.get(ref, -math.inf))}
-        before = {source.key for source, _ in self._looks(ref, since=-math.inf)}
-        return any(self._silent.get(key, 0) < 2 for key in before - since)
+        since = self._looks(ref, since=self._void_before.get(ref, -math.inf))
+        ever = self._looks(ref, since=-math.inf)
+        return any(self._silent.get(key, 0) < 2 for key in ever if key not in since)
 
     async def _judge(self, ref: ObjectRef, source: Source | None) -> None:
         """Tell the verdict on an alias, or look again if it cannot be told yet."""
@@ -520,8 +520,8 @@ class Live:
         if now >= changed_at + PUSH_SECONDS:
             # Looks that began before may have met proxies with the old configuration.
             self._void_before[ref] = max(self._void_before.get(ref, -math.inf), changed_at + PUSH_SECONDS)
-        counted = [seen for _, seen in self._looks(ref, since=self._void_before.get(ref, -math.inf))]
-        observations = [one for seen in counted for one in seen if one.port in alias.ports]
+        counted = self._looks(ref, since=self._void_before.get(ref, -math.inf))
+        observations = [one for _, seen in counted.values() for one in seen if one.port in alias.ports]
         snapshot = with_what_was_told(self._snapshot, self._told)
         age = timedelta(seconds=now - min((at for at, _ in counted.values()), default=now))
         report = judged(alias, snapshot, observations, self.wishes.asked, datetime.now(UTC) - age)
@@ -536,10 +536,11 @@ class Live:
         (self._failing.add if _is_bad(report) else self._failing.discard)(ref)
         self._tell(Judged(time.time(), report, source))
 
-    def _looks(self, ref: ObjectRef, *, since: float) -> list[tuple[Source, tuple[Observation, ...]]]:
-        """What the last look of each source saw of an alias, if it began since then."""
-        seen = [(source, self._seen.get((ref, source.key))) for source in self._all_sources()]
-        return [(source, look[1]) for source, look in seen if look is not None and look[0] >= since]
+    def _looks(self, ref: ObjectRef, *, since: float) -> dict[str, tuple[float, tuple[Observation, ...]]]:
+        """Source key → when its last look at an alias began, if not before since, and what it saw."""
+        keys = [source.key for source in self._all_sources()]
+        looks = {key: self._seen[ref, key] for key in keys if (ref, key) in self._seen}
+        return {key: look for key, look in looks.items() if look[0] >= since}
 
 
 def _is_bad(report: AliasReport) -> bool:
