@@ -100,6 +100,8 @@ class Live:
         self._aliases: dict[ObjectRef, Alias] = {}
         self._sources = Sources(())
         self._sources_at = -math.inf
+        """When they were searched for last."""
+        self._sources_due = True
         self._temporary: dict[str, Sources] = {}
         """Probe pods that were made, by namespace."""
         self._noticed = Noticed()
@@ -110,8 +112,8 @@ class Live:
         self._seen: dict[tuple[ObjectRef, str], tuple[float, tuple[Observation, ...]]] = {}
         """(alias, source key) → when it was asked, and what it saw."""
         self._told: dict[Source, Snapshot] = {}
-        self._silent: dict[str, int] = {}
-        """Source key → how many of its last looks got no answer at all."""
+        self._silent_since: dict[str, float] = {}
+        """Key of each source whose last looks got no answer at all → when the first of them was."""
         self._failing: set[ObjectRef] = set()
         self._unsettled: dict[ObjectRef, float] = {}
         """When an object of the alias was seen to change, if there was no verdict since."""
@@ -160,7 +162,7 @@ class Live:
     def follow(self, *, all_namespaces: bool) -> None:
         """The aliases of all namespaces, or of the cluster's own."""
         self.wishes = replace(self.wishes, all_namespaces=all_namespaces)
-        self._sources_at = -math.inf
+        self._sources_due = True
         self.read_now()
 
     def follow_also(self, name: str) -> None:
@@ -172,7 +174,7 @@ class Live:
     def choose_sources(self, wishes: SourceWishes) -> None:
         """Look from other pods from now on."""
         self.wishes = replace(self.wishes, sources=wishes)
-        self._sources_at = -math.inf
+        self._sources_due = True
         self.read_now()
 
     def make_probe_pods(self, namespace: str) -> None:
@@ -278,7 +280,7 @@ class Live:
         there = {source.key for source in self._all_sources()}
         self._turns = {key: turn for key, turn in self._turns.items() if key in there}
         self._told = {source: seen for source, seen in self._told.items() if source.key in there}
-        self._silent = {key: times for key, times in self._silent.items() if key in there}
+        self._silent_since = {key: at for key, at in self._silent_since.items() if key in there}
         self._seen = {key: seen for key, seen in self._seen.items() if key[0] in self._aliases and key[1] in there}
         self._failing &= self._aliases.keys()
         self._unsettled = {ref: at for ref, at in self._unsettled.items() if ref in self._aliases}
@@ -297,9 +299,9 @@ class Live:
             if self._scope is None:
                 self.make_probe_pods(namespaces[0])
             return
-        if now - self._sources_at < READ_AGAIN_SECONDS and self._sources.sources:
+        if now - self._sources_at < READ_AGAIN_SECONDS and self._sources.sources and not self._sources_due:
             return
-        self._sources_at = now
+        self._sources_due = False
         try:
             self._sources = await find_sources(self._cluster, wishes, namespaces, mesh=mesh.installed)
         except* (ApiError, Refused) as errors:
@@ -307,6 +309,7 @@ class Live:
             if isinstance(error, ApiError) and error.code not in (400, 403, 404):
                 raise
             self._sources = Sources((), (one_line(f"no source: {error}"),))
+        self._sources_at = now
 
     def _all_sources(self) -> tuple[Source, ...]:
         more = (source for made in self._temporary.values() for source in made.sources)
@@ -453,7 +456,7 @@ class Live:
                 with anyio.move_on_after(LONGEST_LOOK) as limit:
                     trouble = await self._look(source, tuple(self._aliases[ref] for ref in refs), now)
                 if limit.cancelled_caught:
-                    self._silent[source.key] = 2
+                    self._silent_since.setdefault(source.key, now)
         except* ExtsvcError as errors:
             trouble = str(cause_of(errors))
         finally:
@@ -468,10 +471,10 @@ class Live:
         if source not in self._all_sources():
             return ""
         trouble, unlock = _why_silent(seen.observations) if self.wishes.asked.probe else ("", "")
-        if trouble and not unlock and self._is_first_silence(source):
+        if trouble and not unlock and not self._is_surely_silent(source):
             return trouble
         if not trouble:
-            self._silent.pop(source.key, None)
+            self._silent_since.pop(source.key, None)
         self._told[source] = told(self._told.get(source), seen.snapshot, {alias.host for alias in aliases})
         there = [alias for alias in aliases if self._aliases.get(alias.service) == alias]
         for alias in there:
@@ -481,20 +484,22 @@ class Live:
                 await self._judge(alias.service, source)
         return trouble
 
-    def _is_first_silence(self, source: Source) -> bool:
-        """A source said nothing: the pod may be gone and another one there, or the cluster be lost. Then what was seen
-        before stays, until it is silent once more."""
-        now = time.monotonic()
-        if now - self._sources_at > SOURCES_AGAIN_SECONDS:
-            self._sources_at = -math.inf
-            self._stale.set()
+    def _is_surely_silent(self, source: Source) -> bool:
+        """A source said nothing. The pod may be gone and another one there, or the cluster be lost: what was seen
+        before stays, until sources were searched for since and it is still one of them, and silent."""
+        now, turn = time.monotonic(), self._turn(source)
+        if not self._lost and self._fell_silent(source.key):
+            return True
         if not self._lost:
-            self._silent[source.key] = self._silent.get(source.key, 0) + 1
-        if self._silent.get(source.key, 0) > 1:
-            return False
-        turn = self._turn(source)
+            self._silent_since.setdefault(source.key, now)
+        if now - self._sources_at > SOURCES_AGAIN_SECONDS:
+            self._sources_due = True
+            self._stale.set()
         turn.next_at = min(turn.next_at, now + 2 * LOOK_AGAIN_SECONDS)
-        return True
+        return False
+
+    def _fell_silent(self, key: str) -> bool:
+        return self._silent_since.get(key, math.inf) < self._sources_at
 
     # --- verdicts ------------------------------------------------------------------------------------------------
 
@@ -506,7 +511,7 @@ class Live:
         """Is there a source that answered before the alias changed, and not since? One that fell silent is not."""
         since = self._looks(ref, since=self._void_before.get(ref, -math.inf))
         ever = self._looks(ref, since=-math.inf)
-        return any(self._silent.get(key, 0) < 2 for key in ever if key not in since)
+        return any(not self._fell_silent(key) for key in ever if key not in since)
 
     async def _judge(self, ref: ObjectRef, source: Source | None) -> None:
         """Tell the verdict on an alias, or look again if it cannot be told yet."""

@@ -319,6 +319,7 @@ async def test_a_lost_cluster_is_told_once_it_is_asked_and_again_when_it_is_back
         again = time.monotonic()
         it.sandbox.patch(DESTINATION_RULES, "default", "pay-without-sni", {"metadata": {"labels": {"a": "b"}}})
         await it.story.until("it is watched again", lambda: it.story.of(ObjectChanged, again), 10)
+        await cable.cut()
 
 
 def free_port() -> int:
