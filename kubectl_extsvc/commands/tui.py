@@ -3,12 +3,16 @@
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from kubectl_extsvc.commands.connecting import add_connection_flags, connection_of, until_interrupted
 from kubectl_extsvc.commands.exit_codes import ExitCode
 from kubectl_extsvc.commands.parsing import Parser, alias_names, duration
-from kubectl_extsvc.commands.verify import add_look_flags, check_look, verify_wishes
+from kubectl_extsvc.commands.verify import add_look_flags, check_look, speaks_unicode, verify_wishes
 from kubectl_extsvc.errors import UsageError
+
+if TYPE_CHECKING:
+    from kubectl_extsvc.operations.living import LiveWishes
 
 DESCRIPTION = """
 Follow aliases in the terminal: each from every kind of pod, live, with the path, the TLS mode and the headers.
@@ -56,21 +60,60 @@ def run(args: Namespace) -> int:
         raise UsageError(f'--interval "{args.interval}" is too short: 1s is the least')
     args.timeout = "60s"
     check_look(args)
+    if args.plain or os.environ.get("TERM") == "dumb":
+        return until_interrupted(lambda: _run_plain(args, interval))
     if not sys.stdout.isatty() or not sys.stdin.isatty():
-        raise UsageError("a terminal is needed; for a script: kubectl extsvc verify -o json")
+        raise UsageError("a terminal is needed; for a pipe: --plain; for a script: kubectl extsvc verify -o json")
     return until_interrupted(lambda: _run(args, interval))
 
 
 async def _run(args: Namespace, interval: float) -> int:
     from kubectl_extsvc.commands.fix import wishes_of
-    from kubectl_extsvc.operations.living import LiveWishes
     from kubectl_extsvc.output.style import Style
     from kubectl_extsvc.tui.app import ExtsvcApp, Options
     from kubectl_extsvc.tui.running import run_beside
 
     connection = connection_of(args)
+    wishes = _live_wishes(args, interval)
+    options = Options(
+        context=args.context or "",
+        namespace=connection.namespace,
+        names=wishes.names,
+        all_namespaces=args.all_namespaces,
+        readonly=args.readonly,
+        style=Style(color=not os.environ.get("NO_COLOR"), ascii=args.ascii or not speaks_unicode()),
+        interval=interval,
+    )
+    summary = await run_beside(ExtsvcApp(options), connection, wishes, wishes_of)
+    if summary:
+        print(summary)
+    return ExitCode.DONE
+
+
+async def _run_plain(args: Namespace, interval: float) -> int:
+    from kubectl_extsvc.commands.fix import wishes_of
+    from kubectl_extsvc.output.style import Style
+    from kubectl_extsvc.tui.announcing import Announcer
+    from kubectl_extsvc.tui.plain import Plain, lines_from
+
+    connection = connection_of(args)
+    style = Style(ascii=args.ascii or not speaks_unicode())
+    face = Plain(
+        announcer=Announcer(style, connection.namespace, args.all_namespaces),
+        wishes_of=wishes_of,
+        readonly=args.readonly,
+        write=lambda line: print(line, flush=True),
+        heard=lines_from(sys.stdin.fileno()),
+    )
+    await face.run(connection, _live_wishes(args, interval))
+    return ExitCode.DONE
+
+
+def _live_wishes(args: Namespace, interval: float) -> "LiveWishes":
+    from kubectl_extsvc.operations.living import LiveWishes
+
     asked = verify_wishes(args, alias_names(tuple(args.names)))
-    wishes = LiveWishes(
+    return LiveWishes(
         names=asked.names,
         all_namespaces=args.all_namespaces,
         selector=args.selector,
@@ -78,16 +121,3 @@ async def _run(args: Namespace, interval: float) -> int:
         asked=asked.asked,
         interval=interval,
     )
-    options = Options(
-        context=args.context or "",
-        namespace=connection.namespace,
-        names=asked.names,
-        all_namespaces=args.all_namespaces,
-        readonly=args.readonly,
-        style=Style(color=not os.environ.get("NO_COLOR"), ascii=args.ascii),
-        interval=interval,
-    )
-    summary = await run_beside(ExtsvcApp(options), connection, wishes, wishes_of)
-    if summary:
-        print(summary)
-    return ExitCode.DONE

@@ -147,7 +147,7 @@ def show(report: "Report", args: Namespace, output: str) -> None:
     """The report on stdout, and beside data what it has to say on stderr."""
     from kubectl_extsvc.output import REPORT_FORMATS, Style
 
-    style = Style(color=wants_color(args), ascii=not _speaks_unicode(), width=None)
+    style = Style(color=wants_color(args), ascii=not speaks_unicode(), width=None)
     print(REPORT_FORMATS[output](report, style), end="")
     for note in report.notes if output not in ("text", "wide") else ():
         say(note)
@@ -263,6 +263,6 @@ def _statuses(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def _speaks_unicode() -> bool:
+def speaks_unicode() -> bool:
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     return encoding.startswith("utf")

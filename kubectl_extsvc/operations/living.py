@@ -100,6 +100,8 @@ class Live:
         self._aliases: dict[ObjectRef, Alias] = {}
         self._sources = Sources(())
         self._sources_at = -math.inf
+        """When they were searched for last."""
+        self._sources_due = True
         self._temporary: dict[str, Sources] = {}
         """Probe pods that were made, by namespace."""
         self._noticed = Noticed()
@@ -110,8 +112,10 @@ class Live:
         self._seen: dict[tuple[ObjectRef, str], tuple[float, tuple[Observation, ...]]] = {}
         """(alias, source key) → when it was asked, and what it saw."""
         self._told: dict[Source, Snapshot] = {}
-        self._silent: set[str] = set()
-        """Keys of sources whose last look got no answer at all."""
+        self._judged_by = (self._snapshot, self._snapshot)
+        """The objects, and the same with what sources told: what verdicts are made of."""
+        self._silent_since: dict[str, float] = {}
+        """Key of each source whose last looks got no answer at all → when the first of them was."""
         self._failing: set[ObjectRef] = set()
         self._unsettled: dict[ObjectRef, float] = {}
         """When an object of the alias was seen to change, if there was no verdict since."""
@@ -160,7 +164,7 @@ class Live:
     def follow(self, *, all_namespaces: bool) -> None:
         """The aliases of all namespaces, or of the cluster's own."""
         self.wishes = replace(self.wishes, all_namespaces=all_namespaces)
-        self._sources_at = -math.inf
+        self._sources_due = True
         self.read_now()
 
     def follow_also(self, name: str) -> None:
@@ -172,7 +176,7 @@ class Live:
     def choose_sources(self, wishes: SourceWishes) -> None:
         """Look from other pods from now on."""
         self.wishes = replace(self.wishes, sources=wishes)
-        self._sources_at = -math.inf
+        self._sources_due = True
         self.read_now()
 
     def make_probe_pods(self, namespace: str) -> None:
@@ -278,7 +282,7 @@ class Live:
         there = {source.key for source in self._all_sources()}
         self._turns = {key: turn for key, turn in self._turns.items() if key in there}
         self._told = {source: seen for source, seen in self._told.items() if source.key in there}
-        self._silent &= there
+        self._silent_since = {key: at for key, at in self._silent_since.items() if key in there}
         self._seen = {key: seen for key, seen in self._seen.items() if key[0] in self._aliases and key[1] in there}
         self._failing &= self._aliases.keys()
         self._unsettled = {ref: at for ref, at in self._unsettled.items() if ref in self._aliases}
@@ -297,9 +301,9 @@ class Live:
             if self._scope is None:
                 self.make_probe_pods(namespaces[0])
             return
-        if now - self._sources_at < READ_AGAIN_SECONDS and self._sources.sources:
+        if now - self._sources_at < READ_AGAIN_SECONDS and self._sources.sources and not self._sources_due:
             return
-        self._sources_at = now
+        self._sources_due = False
         try:
             self._sources = await find_sources(self._cluster, wishes, namespaces, mesh=mesh.installed)
         except* (ApiError, Refused) as errors:
@@ -307,6 +311,7 @@ class Live:
             if isinstance(error, ApiError) and error.code not in (400, 403, 404):
                 raise
             self._sources = Sources((), (one_line(f"no source: {error}"),))
+        self._sources_at = now
 
     def _all_sources(self) -> tuple[Source, ...]:
         more = (source for made in self._temporary.values() for source in made.sources)
@@ -407,8 +412,8 @@ class Live:
             while True:
                 self._due = anyio.Event()
                 now = time.monotonic()
-                for ref in [ref for ref, at in self._unsettled.items() if now - at >= HOLD_SECONDS + PUSH_SECONDS]:
-                    # All sources hang, so objects alone have to do.
+                for ref in [ref for ref in self._unsettled if self._settles_at(ref) <= now]:
+                    # No source tells more, so what is known has to do.
                     await self._judge(ref, None)
                 for source in self._to_be_asked(now):
                     self._asking[source.key] = now
@@ -430,7 +435,7 @@ class Live:
         if self._lost or not self._aliases:
             return math.inf
         now = time.monotonic()
-        settled = [at + HOLD_SECONDS + PUSH_SECONDS for at in self._unsettled.values()]
+        settled = [self._settles_at(ref) for ref in self._unsettled]
         slow = [
             begun + self.wishes.asked.timeout + SLOW_SECONDS + 0.1
             for key, begun in self._asking.items()
@@ -450,8 +455,10 @@ class Live:
         try:
             if refs:
                 self._tell(Asking(begun, source, frozenset(refs)))
-                with anyio.move_on_after(LONGEST_LOOK):
+                with anyio.move_on_after(LONGEST_LOOK) as limit:
                     trouble = await self._look(source, tuple(self._aliases[ref] for ref in refs), now)
+                if limit.cancelled_caught:
+                    self._silent_since.setdefault(source.key, now)
         except* ExtsvcError as errors:
             trouble = str(cause_of(errors))
         finally:
@@ -466,10 +473,10 @@ class Live:
         if source not in self._all_sources():
             return ""
         trouble, unlock = _why_silent(seen.observations) if self.wishes.asked.probe else ("", "")
-        if trouble and not unlock and self._is_first_silence(source):
+        if trouble and not unlock and not self._is_surely_silent(source):
             return trouble
         if not trouble:
-            self._silent.discard(source.key)
+            self._silent_since.pop(source.key, None)
         self._told[source] = told(self._told.get(source), seen.snapshot, {alias.host for alias in aliases})
         there = [alias for alias in aliases if self._aliases.get(alias.service) == alias]
         for alias in there:
@@ -479,20 +486,34 @@ class Live:
                 await self._judge(alias.service, source)
         return trouble
 
-    def _is_first_silence(self, source: Source) -> bool:
-        """A source said nothing: the pod may be gone and another one there, or the cluster be lost. Then what was seen
-        before stays, until it is silent once more."""
-        now = time.monotonic()
-        if now - self._sources_at > SOURCES_AGAIN_SECONDS:
-            self._sources_at = -math.inf
-            self._stale.set()
-        if self._lost or source.key not in self._silent:
-            self._silent.add(source.key)
-            self._turn(source).next_at = min(self._turn(source).next_at, now + 2 * LOOK_AGAIN_SECONDS)
+    def _is_surely_silent(self, source: Source) -> bool:
+        """A source said nothing. The pod may be gone and another one there, or the cluster be lost: what was seen
+        before stays, until sources were searched for since and it is still one of them, and silent."""
+        now, turn = time.monotonic(), self._turn(source)
+        if not self._lost and self._fell_silent(source.key):
             return True
+        if not self._lost:
+            self._silent_since.setdefault(source.key, now)
+        if now - self._sources_at > SOURCES_AGAIN_SECONDS:
+            self._sources_due = True
+            self._stale.set()
+        turn.next_at = min(turn.next_at, now + 2 * LOOK_AGAIN_SECONDS)
         return False
 
+    def _fell_silent(self, key: str) -> bool:
+        return self._silent_since.get(key, math.inf) < self._sources_at
+
     # --- verdicts ------------------------------------------------------------------------------------------------
+
+    def _settles_at(self, ref: ObjectRef) -> float:
+        """When there shall be a verdict after a change, even if no source answers."""
+        return self._unsettled[ref] + (HOLD_SECONDS if self._is_awaited(ref) else PUSH_SECONDS + LOOK_AGAIN_SECONDS)
+
+    def _is_awaited(self, ref: ObjectRef) -> bool:
+        """Is there a source that answered before the alias changed, and not since? One that fell silent is not."""
+        since = self._looks(ref, since=self._void_before.get(ref, -math.inf))
+        ever = self._looks(ref, since=-math.inf)
+        return any(not self._fell_silent(key) for key in ever if key not in since)
 
     async def _judge(self, ref: ObjectRef, source: Source | None) -> None:
         """Tell the verdict on an alias, or look again if it cannot be told yet."""
@@ -502,25 +523,44 @@ class Live:
         if alias is None:
             self._unsettled.pop(ref, None)
             return
-        now, void_before = time.monotonic(), self._void_before.get(ref, -math.inf)
-        order = [each.key for each in self._all_sources()]
-        counted = {key: self._seen[ref, key] for key in order if (ref, key) in self._seen}
-        counted = {key: (at, seen) for key, (at, seen) in counted.items() if at >= void_before}
+        now, changed_at = time.monotonic(), self._unsettled.get(ref, -math.inf)
+        if now >= changed_at + PUSH_SECONDS:
+            # Looks that began before may have met proxies with the old configuration.
+            self._void_before[ref] = max(self._void_before.get(ref, -math.inf), changed_at + PUSH_SECONDS)
+        counted = self._looks(ref, since=self._void_before.get(ref, -math.inf))
         observations = [one for _, seen in counted.values() for one in seen if one.port in alias.ports]
-        snapshot = with_what_was_told(self._snapshot, self._told)
+        snapshot = self._known_now()
         age = timedelta(seconds=now - min((at for at, _ in counted.values()), default=now))
         report = judged(alias, snapshot, observations, self.wishes.asked, datetime.now(UTC) - age)
         if ref in self._unsettled:
-            since = now - self._unsettled[ref]
-            complete = all(key in counted or self._is_slow(key, now) for key in order)
-            if source is not None and since < PUSH_SECONDS:
+            if source is not None and self._seen[ref, source.key][0] < changed_at + PUSH_SECONDS:
                 self._turn(source).want((ref,), now + LOOK_AGAIN_SECONDS)
-            if not can_be_told(bad=_is_bad(report), complete=complete, since_change=since):
+            was_bad, complete, since = ref in self._failing, not self._is_awaited(ref), now - changed_at
+            if not can_be_told(bad=_is_bad(report), was_bad=was_bad, complete=complete, since_change=since):
                 return
             if since >= PUSH_SECONDS:
                 del self._unsettled[ref]
         (self._failing.add if _is_bad(report) else self._failing.discard)(ref)
         self._tell(Judged(time.time(), report, source))
+
+    def _known_now(self) -> Snapshot:
+        """Objects and what sources told; the very same one as long as nothing in it is new.
+
+        What a mesh makes of a snapshot is computed once for each (mesh.istiod.push_context), and costs a tenth of a
+        second for a thousand Services.
+        """
+        base, last = self._judged_by
+        now = with_what_was_told(self._snapshot, self._told)
+        if base is self._snapshot and (last.resolved, last.mesh, last.unread) == (now.resolved, now.mesh, now.unread):
+            return last
+        self._judged_by = (self._snapshot, now)
+        return now
+
+    def _looks(self, ref: ObjectRef, *, since: float) -> dict[str, tuple[float, tuple[Observation, ...]]]:
+        """Source key → when its last look at an alias began, if not before since, and what it saw."""
+        keys = [source.key for source in self._all_sources()]
+        looks = {key: self._seen[ref, key] for key in keys if (ref, key) in self._seen}
+        return {key: look for key, look in looks.items() if look[0] >= since}
 
 
 def _is_bad(report: AliasReport) -> bool:

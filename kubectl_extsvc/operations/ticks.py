@@ -18,8 +18,8 @@ ALIASES_AT_ONCE = 24
 MOST_ALIASES_AT_ONCE = 60
 KEPT_FOR_THE_REST = 8
 """Of those, however many are on the screen or fail: so the others have their turn, too."""
-HOLD_SECONDS = 10.0
-"""After a change, for how long a verdict waits for sources that have not answered since."""
+HOLD_SECONDS = 60.0
+"""After a change, for how long a verdict waits for sources that answered before it and not yet since."""
 
 
 @dataclass(slots=True)
@@ -91,15 +91,15 @@ def next_aliases(
     return tuple(dict.fromkeys((*pressing, *by_age)))[:most]
 
 
-def can_be_told(*, bad: bool, complete: bool, since_change: float) -> bool:
+def can_be_told(*, bad: bool, was_bad: bool, complete: bool, since_change: float) -> bool:
     """May a verdict be told that many seconds after the alias's objects changed, or does it wait for the next look?
 
-    What is bad may only be a push on its way to the proxies. What is good may be so for want of an answer: complete is
-    whether all sources have answered since.
+    What is bad may only be a push on its way to the proxies. What is good, or less bad than before, may be so for want
+    of an answer: complete is whether every source that answered before the change has done so again.
     """
     if since_change < PUSH_SECONDS:
         return complete and not bad
-    return bad or complete or since_change >= HOLD_SECONDS
+    return complete or (bad and not was_bad) or since_change >= HOLD_SECONDS
 
 
 def told(before: Snapshot | None, seen: Snapshot, hosts: Collection[str]) -> Snapshot:

@@ -45,8 +45,10 @@ async def captured(
             connections.append(tasks.create_task(_through(reader, writer, outbound_socket, header)))
 
         connections: list[asyncio.Task[None]] = []
-        server = await asyncio.start_server(accept, LOOPBACK, 0)
+        # Not serving at once: cancelled in just that moment, its sockets would be left open.
+        server = await asyncio.start_server(accept, LOOPBACK, 0, start_serving=False)
         try:
+            await server.start_serving()
             yield server.sockets[0].getsockname()[1]
         finally:
             server.close()
