@@ -17,15 +17,20 @@ if TYPE_CHECKING:
 async def run_beside(app: ExtsvcApp, connection: "Connection", wishes: "LiveWishes", wishes_of: "WishesOf") -> str:
     """Run the app to its end while the cluster is followed; gives its summary. The screen is there before the cluster
     is asked for anything."""
+    async with anyio.create_task_group() as group:
+        app.tasks = group
+        group.start_soon(follow_for, app, connection, wishes, wishes_of)
+        summary = await app.run_async()
+        group.cancel_scope.cancel()
+    return summary or ""
+
+
+async def follow_for(app: ExtsvcApp, connection: "Connection", wishes: "LiveWishes", wishes_of: "WishesOf") -> None:
+    """Follow the cluster, and give the app what it acts with, until cancelled."""
 
     def connected(cluster: "Cluster", live: "Live") -> None:
         from kubectl_extsvc.tui.deeds import Deeds
 
         app.live, app.deeds = live, Deeds(cluster, live, wishes_of)
 
-    async with anyio.create_task_group() as group:
-        app.tasks = group
-        group.start_soon(follow, connection, wishes, app.take, app.say, connected)
-        summary = await app.run_async()
-        group.cancel_scope.cancel()
-    return summary or ""
+    await follow(connection, wishes, app.take, app.say, connected)

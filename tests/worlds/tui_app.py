@@ -13,7 +13,7 @@ from kubectl_extsvc.model.live import LiveEvent
 from kubectl_extsvc.operations.living import LiveWishes
 from kubectl_extsvc.sandbox.running import Sandbox, running
 from kubectl_extsvc.tui.app import ExtsvcApp, Options
-from kubectl_extsvc.tui.running import follow
+from kubectl_extsvc.tui.running import follow_for
 
 POLLS = 600
 
@@ -54,7 +54,7 @@ async def app_on_sandbox(scenario: str, size: tuple[int, int] = (110, 36)) -> As
         app = ExtsvcApp(Options())
         async with app.run_test(size=size) as pilot, anyio.create_task_group() as group:
             app.tasks = group
-            group.start_soon(follow, app, connection, LiveWishes(interval=5), wishes_of)
+            group.start_soon(follow_for, app, connection, LiveWishes(interval=5), wishes_of)
             yield Shown(app, pilot), sandbox
             group.cancel_scope.cancel()
 
