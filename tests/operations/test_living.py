@@ -1,6 +1,5 @@
 """Following aliases over a real sandbox: real watches, real curls, real Envoys, and what breaks on the way."""
 
-import asyncio
 import contextlib
 import json
 import math
@@ -14,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 import yaml
+from anyio.abc import SocketStream, TaskGroup, TaskStatus
 
 from kubectl_extsvc.cluster.client import Cluster, connect
 from kubectl_extsvc.cluster.exec_frames import ExecResult
@@ -95,6 +95,7 @@ class Following:
     cluster: Cluster
     live: Live
     story: Story
+    group: TaskGroup
 
     async def swept(self) -> None:
         """Until every source has answered about every alias."""
@@ -130,7 +131,7 @@ async def following(
             live = Live(cluster, wishes or LiveWishes(interval=1.0), story.tell, story.said.append)
             async with anyio.create_task_group() as group:
                 group.start_soon(live.run)
-                yield Following(sandbox, cluster, live, story)
+                yield Following(sandbox, cluster, live, story, group)
                 group.cancel_scope.cancel()
 
 
@@ -261,34 +262,32 @@ class Cable:
     """A way to the sandbox that can be cut."""
 
     to: int
-    port: int = 0
-    _server: asyncio.Server | None = None
-    _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    port: int
+    _plugged: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
-    async def plug(self) -> None:
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+    async def carry(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Until it is cut."""
+        with anyio.CancelScope() as self._plugged:
+            listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=self.port)
+            async with listener:
+                task_status.started()
+                await listener.serve(self._join)
 
-    async def cut(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-        await anyio.lowlevel.checkpoint()
+    def cut(self) -> None:
+        self._plugged.cancel()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.to)
-        self._writers += [writer, far_writer]
+    async def _join(self, near: SocketStream) -> None:
+        async with near, await anyio.connect_tcp("127.0.0.1", self.to) as far, anyio.create_task_group() as group:
+            group.start_soon(_pump, near, far)
+            await _pump(far, near)
+            group.cancel_scope.cancel()
 
-        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(ConnectionError):
-                while data := await source.read(65536):
-                    sink.write(data)
-                    await sink.drain()
-            sink.close()
 
-        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+async def _pump(source: SocketStream, sink: SocketStream) -> None:
+    with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        async for data in source:
+            await sink.send(data)
+        await sink.send_eof()
 
 
 async def test_a_lost_cluster_is_told_once_it_is_asked_and_again_when_it_is_back(tmp_path: Path) -> None:
@@ -306,12 +305,12 @@ async def test_a_lost_cluster_is_told_once_it_is_asked_and_again_when_it_is_back
     async with following("mixed", kubeconfig=through_a_cable) as it:
         (cable,) = cables
         await it.story.until("lost at first", lambda: it.story.of(Lost))
-        await cable.plug()
+        await it.group.start(cable.carry)
         await it.story.until("there", lambda: it.story.of(Back))
         await it.swept()
 
         cut = time.monotonic()
-        await cable.cut()
+        cable.cut()
         await it.story.until("lost", lambda: it.story.of(Lost, cut))
         lost = it.story.of(Lost, cut)[0]
         assert lost.reason.startswith(f"The connection to the server 127.0.0.1:{cable.port} was refused"), lost.reason
@@ -320,7 +319,7 @@ async def test_a_lost_cluster_is_told_once_it_is_asked_and_again_when_it_is_back
         asked = len(it.story.of(Asking))
         assert it.story.of(Back, cut) == []
 
-        await cable.plug()
+        await it.group.start(cable.carry)
         await it.story.until("back", lambda: it.story.of(Back, cut))
         assert len(it.story.of(Asking)) == asked, "pods of a lost cluster are asked"
         # What was seen before counts until there is something else to say.
@@ -329,7 +328,6 @@ async def test_a_lost_cluster_is_told_once_it_is_asked_and_again_when_it_is_back
         again = time.monotonic()
         it.sandbox.patch(DESTINATION_RULES, "default", "pay-without-sni", {"metadata": {"labels": {"a": "b"}}})
         await it.story.until("it is watched again", lambda: it.story.of(ObjectChanged, again), 10)
-        await cable.cut()
 
 
 def free_port() -> int:
