@@ -150,7 +150,7 @@ def the_testbed() -> Iterator[Cluster]:
 @contextlib.contextmanager
 def a_sandbox() -> Iterator[Cluster]:
     """A sandbox of our own, in this process. It collects garbage at once."""
-    built = testbed_home() / "bin"
+    built = home_of_testbed() / "bin"
     if not (built / "kubectl").exists() and shutil.which("kubectl") is None:
         pytest.exit("no kubectl on PATH, and none built by the testbed", returncode=1)
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(running("empty")) as sandbox:
@@ -158,7 +158,7 @@ def a_sandbox() -> Iterator[Cluster]:
         yield Cluster(env, sandbox.kubeconfig, pki.FOLDER, collector_seconds=1, sandbox=sandbox)
 
 
-def testbed_home() -> Path:
+def home_of_testbed() -> Path:
     """Where the testbed keeps its programs (tests/testbed/settings.sh)."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("EXTSVC_TESTBED_HOME") or cache / "kubectl-extsvc" / "testbed")

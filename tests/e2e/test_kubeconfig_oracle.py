@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusters import testbed_home
+from clusters import home_of_testbed
 from cryptography import x509
 from worlds.fake_apiserver import Authority, FakeApiServer, reply, serving
 
@@ -33,7 +33,7 @@ def _nothing_left() -> None:
 
 
 def kubectl(*argv: str, cwd: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("kubectl", path=f"{testbed_home() / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    program = shutil.which("kubectl", path=f"{home_of_testbed() / 'bin'}{os.pathsep}{os.environ['PATH']}")
     assert program is not None, "no kubectl on PATH, and none built by the testbed"
     return subprocess.run(
         [program, *argv],
