@@ -12,7 +12,7 @@ from kubectl_extsvc.commands.verify import add_look_flags, check_look, speaks_un
 from kubectl_extsvc.errors import UsageError
 
 if TYPE_CHECKING:
-    from kubectl_extsvc.operations.living import LiveWishes
+    from kubectl_extsvc.operations.wishes import LiveWishes
 
 DESCRIPTION = """
 Follow aliases in the terminal: each from every kind of pod, live, with the path, the TLS mode and the headers.
@@ -110,7 +110,7 @@ async def _run_plain(args: Namespace, interval: float) -> int:
 
 
 def _live_wishes(args: Namespace, interval: float) -> "LiveWishes":
-    from kubectl_extsvc.operations.living import LiveWishes
+    from kubectl_extsvc.operations.wishes import LiveWishes
 
     asked = verify_wishes(args, alias_names(tuple(args.names)))
     return LiveWishes(
