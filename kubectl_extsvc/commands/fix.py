@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kubectl_extsvc.model.report import Report
     from kubectl_extsvc.operations.creating import CreateWishes
     from kubectl_extsvc.operations.fixing import PlannedFix
-    from kubectl_extsvc.operations.verifying import VerifyWishes
+    from kubectl_extsvc.operations.wishes import VerifyWishes
     from kubectl_extsvc.plans.fixes import Edit
 
 DESCRIPTION = """

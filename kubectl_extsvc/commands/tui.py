@@ -12,7 +12,9 @@ from kubectl_extsvc.commands.verify import add_look_flags, check_look, speaks_un
 from kubectl_extsvc.errors import UsageError
 
 if TYPE_CHECKING:
-    from kubectl_extsvc.operations.living import LiveWishes
+    from collections.abc import Callable
+
+    from kubectl_extsvc.operations.wishes import LiveWishes
 
 DESCRIPTION = """
 Follow aliases in the terminal: each from every kind of pod, live, with the path, the TLS mode and the headers.
@@ -62,12 +64,19 @@ def run(args: Namespace) -> int:
     check_look(args)
     if args.plain or os.environ.get("TERM") == "dumb":
         return until_interrupted(lambda: _run_plain(args, interval))
-    if not sys.stdout.isatty() or not sys.stdin.isatty():
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise UsageError("a terminal is needed; for a pipe: --plain; for a script: kubectl extsvc verify -o json")
-    return until_interrupted(lambda: _run(args, interval))
+    from kubectl_extsvc.tui.curtain import curtain
+
+    where = "all namespaces" if args.all_namespaces else args.namespace or ""
+    with curtain([f" extsvc  {where}", "", " starting ..."]) as raise_curtain:
+        summary = until_interrupted(lambda: _run(args, interval, raise_curtain))
+    if summary:
+        print(summary)
+    return ExitCode.DONE
 
 
-async def _run(args: Namespace, interval: float) -> int:
+async def _run(args: Namespace, interval: float, raise_curtain: "Callable[[], None]") -> str:
     from kubectl_extsvc.commands.fix import wishes_of
     from kubectl_extsvc.output.style import Style
     from kubectl_extsvc.tui.app import ExtsvcApp, Options
@@ -84,10 +93,9 @@ async def _run(args: Namespace, interval: float) -> int:
         style=Style(color=not os.environ.get("NO_COLOR"), ascii=args.ascii or not speaks_unicode()),
         interval=interval,
     )
-    summary = await run_beside(ExtsvcApp(options), connection, wishes, wishes_of)
-    if summary:
-        print(summary)
-    return ExitCode.DONE
+    app = ExtsvcApp(options)
+    raise_curtain()
+    return await run_beside(app, connection, wishes, wishes_of)
 
 
 async def _run_plain(args: Namespace, interval: float) -> int:
@@ -110,7 +118,7 @@ async def _run_plain(args: Namespace, interval: float) -> int:
 
 
 def _live_wishes(args: Namespace, interval: float) -> "LiveWishes":
-    from kubectl_extsvc.operations.living import LiveWishes
+    from kubectl_extsvc.operations.wishes import LiveWishes
 
     asked = verify_wishes(args, alias_names(tuple(args.names)))
     return LiveWishes(

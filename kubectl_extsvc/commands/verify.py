@@ -14,8 +14,7 @@ from kubectl_extsvc.errors import UsageError
 if TYPE_CHECKING:
     from kubectl_extsvc.cluster.client import Cluster
     from kubectl_extsvc.model.report import Report
-    from kubectl_extsvc.operations.sourcing import SourceWishes
-    from kubectl_extsvc.operations.verifying import VerifyWishes
+    from kubectl_extsvc.operations.wishes import SourceWishes, VerifyWishes
 
 DESCRIPTION = """
 Probe aliases from real pods, with and without sidecar, at the same time, and name the cause of what is wrong.
@@ -168,8 +167,7 @@ def exit_code(report: "Report", fail_on: str, *, strict: bool) -> int:
 
 
 def verify_wishes(args: Namespace, names: tuple[str, ...]) -> "VerifyWishes":
-    from kubectl_extsvc.operations.asking import ProbeWishes
-    from kubectl_extsvc.operations.verifying import VerifyWishes
+    from kubectl_extsvc.operations.wishes import ProbeWishes, VerifyWishes
 
     given = vars(args)
     return VerifyWishes(
@@ -190,7 +188,7 @@ def verify_wishes(args: Namespace, names: tuple[str, ...]) -> "VerifyWishes":
 
 
 def _source_wishes(args: Namespace) -> "SourceWishes":
-    from kubectl_extsvc.operations.sourcing import SourceWishes
+    from kubectl_extsvc.operations.wishes import SourceWishes
 
     given = vars(args)
     return SourceWishes(

@@ -22,6 +22,10 @@ class Stage(StrEnum):
     HTTP = "http"
 
 
+WAY = (Stage.NAME, Stage.DNS, Stage.ROUTE, Stage.ENDPOINTS, Stage.TLS, Stage.HTTP)
+"""Stages in the order in which a request passes them: a proxy chooses the route before an endpoint."""
+
+
 class StageState(StrEnum):
     OK = "ok"
     FAILED = "failed"

@@ -131,6 +131,12 @@ class Answer:
         return next((value for key, value in self.headers if key == name.lower()), None)
 
 
+ANOTHER_SOURCE = "a source with curl, python3, wget or bash (--from, --ephemeral, --probe-pods)"
+"""What helps where the container has no tool."""
+BETTER_SOURCE = "a source with curl or python3 (--from, --ephemeral, --probe-pods)"
+"""What helps with a transfer that the container's tool cannot ask."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
     """A transfer of which nothing is known: no exec right, no tool, lost stream. Never a pass."""

@@ -34,21 +34,6 @@ COMMAND_MISSING = 127
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeWishes:
-    """How the aliases are to be called, and what is right."""
-
-    probe: bool = True
-    """False: no request is sent (--no-probe)."""
-    path: str = "/"
-    method: str = "GET"
-    headers: tuple[tuple[str, str], ...] = ()
-    expect_status: tuple[int, ...] = ()
-    expect_body: str = ""
-    timeout: float = 5.0
-    """Seconds for one transfer."""
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
     """One port of one alias, to be seen from one source."""
 

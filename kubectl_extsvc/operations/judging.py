@@ -20,10 +20,11 @@ from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.route import Route, RouteUnknown, RuleDecision
 from kubectl_extsvc.model.snapshot import EXEC_VERBS, Mesh, Snapshot, Unread
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.operations.asking import ProbeWishes, Question, Replies
+from kubectl_extsvc.operations.asking import Question, Replies
 from kubectl_extsvc.operations.proxies import Proxy, outbound_request, read_access_logs
 from kubectl_extsvc.operations.settling import is_young
 from kubectl_extsvc.operations.sourcing import HOW_TO_GET_SOURCES, Sources
+from kubectl_extsvc.operations.wishes import ProbeWishes
 from kubectl_extsvc.probes.access_log import line_about
 from kubectl_extsvc.probes.questions import short_name
 from kubectl_extsvc.rules import judge

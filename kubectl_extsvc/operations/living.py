@@ -8,7 +8,7 @@ until a push to the proxies must be over.
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import anyio
@@ -37,19 +37,18 @@ from kubectl_extsvc.model.resources import (
 )
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot
 from kubectl_extsvc.model.source import Source
-from kubectl_extsvc.operations.asking import EXECS_AT_ONCE, ProbeWishes
+from kubectl_extsvc.operations.asking import EXECS_AT_ONCE
 from kubectl_extsvc.operations.judging import judged
 from kubectl_extsvc.operations.noticing import Change, Noticed, about, may_matter
 from kubectl_extsvc.operations.observing import look
 from kubectl_extsvc.operations.reading import read_snapshot, read_surroundings, with_labels
 from kubectl_extsvc.operations.settling import is_young
-from kubectl_extsvc.operations.sourcing import Sources, SourceWishes, find_sources, probe_pods
+from kubectl_extsvc.operations.sourcing import Sources, find_sources, probe_pods
 from kubectl_extsvc.operations.ticks import HOLD_SECONDS, Turn, can_be_told, told, with_what_was_told
 from kubectl_extsvc.operations.verifying import PUSH_SECONDS
+from kubectl_extsvc.operations.wishes import LiveWishes, SourceWishes
 from kubectl_extsvc.plans.probe_pods import LIFETIME_SECONDS
 
-INTERVAL = 10.0
-"""Seconds between two looks from one source."""
 SHORTEST_INTERVAL = 1.0
 DEBOUNCE_SECONDS = 0.3
 """Changes come in crowds: an alias is several objects."""
@@ -72,17 +71,6 @@ SLOW_SECONDS = 3.0
 LONGEST_LOOK = 90.0
 """Seconds until a look that hangs is given up."""
 PROBE_PODS_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class LiveWishes:
-    names: tuple[str, ...] = ()
-    """Aliases to follow; empty: all of the namespace."""
-    all_namespaces: bool = False
-    selector: str = ""
-    sources: SourceWishes = field(default_factory=SourceWishes)
-    asked: ProbeWishes = field(default_factory=ProbeWishes)
-    interval: float = INTERVAL
 
 
 class Live:

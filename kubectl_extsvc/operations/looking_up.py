@@ -10,7 +10,8 @@ from kubectl_extsvc.errors import Refused
 from kubectl_extsvc.model.resolution import Resolution
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.operations.resolving import resolve_in_pod
-from kubectl_extsvc.operations.sourcing import SourceWishes, find_sources
+from kubectl_extsvc.operations.sourcing import find_sources
+from kubectl_extsvc.operations.wishes import SourceWishes
 
 
 async def look_up(cluster: Cluster, host: str, namespace: str, say: Callable[[str], None]) -> tuple[str, ...]:

@@ -13,10 +13,11 @@ from kubectl_extsvc.model.alias import Alias, AliasPort
 from kubectl_extsvc.model.report import Report
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import MeshMode, Source
-from kubectl_extsvc.operations.asking import ProbeWishes, Question, Replies, ask_all
+from kubectl_extsvc.operations.asking import Question, Replies, ask_all
 from kubectl_extsvc.operations.proxies import Proxy, complete, outbound_request, read_proxies
 from kubectl_extsvc.operations.reading import read_surroundings
 from kubectl_extsvc.operations.sourcing import Sources
+from kubectl_extsvc.operations.wishes import ProbeWishes
 from kubectl_extsvc.probes.batch import Limits
 from kubectl_extsvc.probes.questions import names_asked, transfers
 

@@ -14,26 +14,10 @@ from kubectl_extsvc.model.resources import JOBS, NAMESPACES, PODS, WORKLOADS, Js
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import Candidate, MeshMode, Source
 from kubectl_extsvc.operations.reading import read_pods
+from kubectl_extsvc.operations.wishes import SourceWishes
 
 NOT_INJECTED = "Istio put no sidecar into the probe pod that asked for one; is injection off, or of another revision?"
 HOW_TO_GET_SOURCES = "use --probe-pods for a throw-away pair, or --from pod/NAME.NAMESPACE"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceWishes:
-    """What the user said about where to look from."""
-
-    named: tuple[tuple[str, str, str], ...] = ()
-    """(kind, name, namespace) of each --from; kind is pod or one of WORKLOADS, namespace "" is the command's."""
-    selector: str = ""
-    container: str = ""
-    picked: tuple[Candidate, ...] = ()
-    """Pods that a person picked from a list, before all else; of one that goes another of its workload stands in."""
-    probe_pods: bool = False
-    ephemeral: bool = False
-    """A source without a tool to ask with gets an ephemeral container."""
-    image: str = ""
-    """Of what is added; "" for the default."""
 
 
 @dataclass(frozen=True, slots=True)

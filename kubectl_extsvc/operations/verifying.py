@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio
@@ -21,12 +21,12 @@ from kubectl_extsvc.model.finding import Severity
 from kubectl_extsvc.model.observation import Stage, StageState
 from kubectl_extsvc.model.report import Report
 from kubectl_extsvc.model.snapshot import Snapshot
-from kubectl_extsvc.operations.asking import ProbeWishes
 from kubectl_extsvc.operations.ephemeral import Consent, with_probe_containers
 from kubectl_extsvc.operations.observing import observe
 from kubectl_extsvc.operations.reading import read_snapshot, with_labels
 from kubectl_extsvc.operations.settling import SETTLING_SECONDS, is_young
-from kubectl_extsvc.operations.sourcing import SourceWishes, find_sources, probe_pods
+from kubectl_extsvc.operations.sourcing import find_sources, probe_pods
+from kubectl_extsvc.operations.wishes import VerifyWishes
 from kubectl_extsvc.probes.questions import SAFE_METHODS
 
 PUSH_SECONDS = 2.0
@@ -35,17 +35,6 @@ LOOK_AGAIN_SECONDS = 0.5
 PROBE_PODS_SECONDS = 60.0
 PROBE_PODS_SHARE = 0.8
 """Of the time of the whole command."""
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyWishes:
-    names: tuple[str, ...] = ()
-    all_namespaces: bool = False
-    selector: str = ""
-    sources: SourceWishes = field(default_factory=SourceWishes)
-    asked: ProbeWishes = field(default_factory=ProbeWishes)
-    just_changed: bool = False
-    """Objects were changed a moment ago, so that what is wrong may be the state before, however old they are."""
 
 
 async def nobody_to_ask(question: str) -> bool:

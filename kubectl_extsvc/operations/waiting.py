@@ -12,11 +12,11 @@ from kubectl_extsvc.model.report import Report, SourceReport
 from kubectl_extsvc.model.route import Route
 from kubectl_extsvc.model.snapshot import Mesh
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.operations.asking import ProbeWishes
 from kubectl_extsvc.operations.observing import observe
 from kubectl_extsvc.operations.reading import read_snapshot
-from kubectl_extsvc.operations.sourcing import SourceWishes, find_sources
+from kubectl_extsvc.operations.sourcing import find_sources
 from kubectl_extsvc.operations.verifying import named_alias
+from kubectl_extsvc.operations.wishes import ProbeWishes, SourceWishes
 
 POLL_SECONDS = 0.3
 

@@ -7,7 +7,7 @@ while open_batches:
 
 from collections.abc import Sequence
 
-from kubectl_extsvc.model.probe import NoAnswer, Transfer
+from kubectl_extsvc.model.probe import BETTER_SOURCE, NoAnswer, Transfer
 from kubectl_extsvc.probes import bash, curl, curl_answers, python3, wget
 from kubectl_extsvc.probes.batch import Batch, Form, Limits, Reading, Tool
 
@@ -51,7 +51,7 @@ def cannot_ask(tool: Tool, transfers: Sequence[Transfer]) -> tuple[NoAnswer, ...
         case Tool.BASH:
             cannot = bash.cannot_ask
     reasons = ((transfer, cannot(transfer)) for transfer in transfers)
-    return tuple(NoAnswer(transfer, reason, wget.BETTER_SOURCE) for transfer, reason in reasons if reason)
+    return tuple(NoAnswer(transfer, reason, BETTER_SOURCE) for transfer, reason in reasons if reason)
 
 
 def read_answers(batch: Batch, stdout: bytes, stderr: bytes, exit_code: int | None) -> Reading:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kubectl_extsvc.model.hostile_text import one_line
-from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Transfer
+from kubectl_extsvc.model.probe import ANOTHER_SOURCE, Answer, NoAnswer, Outcome, Transfer
 
 MISSING = (126, 127)
 """Exit codes of a command that is not there, or cannot be executed."""
@@ -29,9 +29,6 @@ class Tool(StrEnum):
 
 LADDER = (Tool.CURL, Tool.PYTHON3, Tool.WGET, Tool.BASH)
 """Best first. python3 comes before wget: it answers a whole batch in one exec, and everything that curl does."""
-
-ANOTHER_SOURCE = "a source with curl, python3, wget or bash (--from, --ephemeral, --probe-pods)"
-"""What helps where the container has none of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,6 @@ from kubectl_extsvc.probes.curl import checked_header, checked_method, curl_url
 from kubectl_extsvc.probes.curl_answers import answer_of, split_headers
 from kubectl_extsvc.probes.curl_exit import CurlExit
 
-BETTER_SOURCE = "a source with curl or python3 (--from, --ephemeral, --probe-pods)"
-"""What helps with a transfer that wget cannot ask."""
-
-
 _WORDS: tuple[tuple[str, CurlExit], ...] = (
     (r"unable to resolve host|bad address|name or service not known|does not resolve", CurlExit.RESOLVE_HOST),
     (r"certificate", CurlExit.PEER_CERTIFICATE),

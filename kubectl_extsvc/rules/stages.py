@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from kubectl_extsvc.model.alias import AppProtocol, Form
-from kubectl_extsvc.model.observation import Case, Observation, Stage, StageResult, StageState
+from kubectl_extsvc.model.observation import WAY, Case, Observation, Stage, StageResult, StageState
 from kubectl_extsvc.model.probe import Answer, NoAnswer, Purpose, Scheme
 from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.resolution import Resolution
@@ -18,9 +18,6 @@ from kubectl_extsvc.rules.translation import (
     led_elsewhere,
     only_name_is_wrong,
 )
-
-WAY = (Stage.NAME, Stage.DNS, Stage.ROUTE, Stage.ENDPOINTS, Stage.TLS, Stage.HTTP)
-"""Stages in the order in which a request passes them: a proxy chooses the route before an endpoint."""
 
 OF_DNS_CACHES = (FailureKind.NAME_UNKNOWN, FailureKind.NAME_ELSEWHERE)
 """What an answer does that a cache still has from before the Service was made."""

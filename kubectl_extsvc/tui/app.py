@@ -3,8 +3,9 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+import anyio
 from anyio.abc import TaskGroup
 from textual.app import App
 from textual.binding import BindingType
@@ -14,12 +15,14 @@ from kubectl_extsvc.model.finding import Finding
 from kubectl_extsvc.model.hostile_text import one_line
 from kubectl_extsvc.model.live import LiveEvent
 from kubectl_extsvc.model.resources import ObjectRef
-from kubectl_extsvc.operations.living import Live
 from kubectl_extsvc.output.style import Style
 from kubectl_extsvc.tui.board import Board, Happening
-from kubectl_extsvc.tui.deeds import Deeds
 from kubectl_extsvc.tui.keys import ACTING, EVERYWHERE, bindings, help_groups
 from kubectl_extsvc.tui.screens.base import BoardScreen
+
+if TYPE_CHECKING:
+    from kubectl_extsvc.operations.living import Live
+    from kubectl_extsvc.tui.deeds import Deeds
 
 FLUSHES = 15
 """Times a second that the screen is drawn, however much happens."""
@@ -65,6 +68,8 @@ class ExtsvcApp(App[str]):
         self.deeds: Deeds | None = None
         self.tasks: TaskGroup | None = None
         """What goes on beside the screen: of anyio, whose shields outlast the end of the app."""
+        self.painted = anyio.Event()
+        """The first screen is there; what is heavy waits for it."""
         self.frozen_at = 0.0
         """When the view was frozen; 0.0: it is not."""
         self._dirty: set[ObjectRef] | None = set()
@@ -112,6 +117,7 @@ class ExtsvcApp(App[str]):
         if len(self.options.names) == 1:
             self.open_alias(ObjectRef("Service", self.options.namespace, self.options.names[0]))
         self.set_interval(TICK_SECONDS, self._tick)
+        self.call_after_refresh(self.painted.set)
 
     def _tick(self) -> None:
         """Something on the screen counts seconds: only then is there anything to draw."""

@@ -4,16 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kubectl_extsvc.model.finding import Finding, Severity
-from kubectl_extsvc.model.observation import Stage, StageResult, StageState
-from kubectl_extsvc.model.probe import NoAnswer, Purpose
+from kubectl_extsvc.model.observation import WAY, Stage, StageResult, StageState
+from kubectl_extsvc.model.probe import ANOTHER_SOURCE, BETTER_SOURCE, NoAnswer, Purpose
 from kubectl_extsvc.model.report import AliasReport, SourceReport
 from kubectl_extsvc.model.snapshot import EXEC_VERBS
 from kubectl_extsvc.model.source import Source
 from kubectl_extsvc.output.rows import milliseconds
 from kubectl_extsvc.output.style import SEVERITIES, STATES, Glyph, Tint
-from kubectl_extsvc.probes.batch import ANOTHER_SOURCE
-from kubectl_extsvc.probes.wget import BETTER_SOURCE
-from kubectl_extsvc.rules.stages import WAY
 
 SHORT_STAGE = {
     Stage.NAME: "name",

@@ -13,7 +13,8 @@ from kubectl_extsvc.model.live import LiveEvent, Lost
 if TYPE_CHECKING:
     from kubectl_extsvc.cluster.client import Cluster
     from kubectl_extsvc.cluster.kubeconfig import Connection
-    from kubectl_extsvc.operations.living import Live, LiveWishes
+    from kubectl_extsvc.operations.living import Live
+    from kubectl_extsvc.operations.wishes import LiveWishes
 
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
 """Seconds until a connection that cannot be made is tried again; doubled each time."""

@@ -16,7 +16,8 @@ from kubectl_extsvc.errors import ExtsvcError, cause_of
 from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.live import LiveEvent
 from kubectl_extsvc.operations.fixing import PlannedFix, WishesOf, carry_out_fix, objection, plan_fix, try_fix
-from kubectl_extsvc.operations.living import Live, LiveWishes
+from kubectl_extsvc.operations.living import Live
+from kubectl_extsvc.operations.wishes import LiveWishes
 from kubectl_extsvc.output.diff_text import diff_text
 from kubectl_extsvc.output.plan_text import change_line
 from kubectl_extsvc.output.report_text import alias_lines

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from kubectl_extsvc.cluster.client import Cluster
     from kubectl_extsvc.cluster.kubeconfig import Connection
     from kubectl_extsvc.operations.fixing import WishesOf
-    from kubectl_extsvc.operations.living import Live, LiveWishes
+    from kubectl_extsvc.operations.living import Live
+    from kubectl_extsvc.operations.wishes import LiveWishes
 
 
 async def run_beside(app: ExtsvcApp, connection: "Connection", wishes: "LiveWishes", wishes_of: "WishesOf") -> str:
@@ -26,7 +27,10 @@ async def run_beside(app: ExtsvcApp, connection: "Connection", wishes: "LiveWish
 
 
 async def follow_for(app: ExtsvcApp, connection: "Connection", wishes: "LiveWishes", wishes_of: "WishesOf") -> None:
-    """Follow the cluster, and give the app what it acts with, until cancelled."""
+    """Follow the cluster, and give the app what it acts with, until cancelled. Begins when the screen is there."""
+    await app.painted.wait()
+    # In a thread, since it takes some tenths of a second, in which keys are heard.
+    await anyio.to_thread.run_sync(_load)
 
     def connected(cluster: "Cluster", live: "Live") -> None:
         from kubectl_extsvc.tui.deeds import Deeds
@@ -34,3 +38,8 @@ async def follow_for(app: ExtsvcApp, connection: "Connection", wishes: "LiveWish
         app.live, app.deeds = live, Deeds(cluster, live, wishes_of)
 
     await follow(connection, wishes, app.take, app.say, connected)
+
+
+def _load() -> None:
+    from kubectl_extsvc.operations import living  # noqa: F401
+    from kubectl_extsvc.tui import deeds  # noqa: F401

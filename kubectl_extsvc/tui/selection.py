@@ -5,11 +5,10 @@ from collections.abc import Iterable, Sequence
 from kubectl_extsvc.model.alias import Alias
 from kubectl_extsvc.model.finding import Finding, Severity
 from kubectl_extsvc.model.hostile_text import one_line
-from kubectl_extsvc.model.observation import Stage, StageResult, StageState
+from kubectl_extsvc.model.observation import WAY, Stage, StageResult, StageState
 from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.source import Source
 from kubectl_extsvc.output.style import SEVERITIES, STATES, Style, in_charset
-from kubectl_extsvc.rules.stages import WAY
 from kubectl_extsvc.tui.board import Board
 from kubectl_extsvc.tui.cells import SHORT_STAGE, concerns, ports_from
 from kubectl_extsvc.tui.filtering import parsed, sources_shown

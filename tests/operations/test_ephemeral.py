@@ -16,8 +16,8 @@ from kubectl_extsvc.errors import ApiError, Refused, TimedOut
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.ephemeral import with_probe_containers
-from kubectl_extsvc.operations.sourcing import SourceWishes
-from kubectl_extsvc.operations.verifying import VerifyWishes, verify
+from kubectl_extsvc.operations.verifying import verify
+from kubectl_extsvc.operations.wishes import SourceWishes, VerifyWishes
 
 WEB = Source("default", "web", "app", MeshMode.SIDECAR, as_proxy_user=True)
 CRON = Source("shop", "cron", "app", MeshMode.PLAIN)

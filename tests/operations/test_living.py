@@ -30,10 +30,10 @@ from kubectl_extsvc.model.resources import (
     ObjectRef,
 )
 from kubectl_extsvc.model.source import MeshMode
-from kubectl_extsvc.operations.asking import EXECS_AT_ONCE, ProbeWishes
-from kubectl_extsvc.operations.living import Live, LiveWishes
-from kubectl_extsvc.operations.sourcing import SourceWishes
+from kubectl_extsvc.operations.asking import EXECS_AT_ONCE
+from kubectl_extsvc.operations.living import Live
 from kubectl_extsvc.operations.verifying import PUSH_SECONDS
+from kubectl_extsvc.operations.wishes import LiveWishes, ProbeWishes, SourceWishes
 from kubectl_extsvc.sandbox.api.controllers import time_now
 from kubectl_extsvc.sandbox.running import Sandbox, running
 

@@ -13,7 +13,8 @@ from kubectl_extsvc.errors import ApiError, Refused
 from kubectl_extsvc.model.resources import JOBS, Json
 from kubectl_extsvc.model.snapshot import Unread
 from kubectl_extsvc.model.source import Candidate, MeshMode, Source
-from kubectl_extsvc.operations.sourcing import Sources, SourceWishes, candidates, find_sources, probe_pods
+from kubectl_extsvc.operations.sourcing import Sources, candidates, find_sources, probe_pods
+from kubectl_extsvc.operations.wishes import SourceWishes
 
 HELP = "use --probe-pods for a throw-away pair, or --from pod/NAME.NAMESPACE"
 IN_DEFAULT = "GET /api/v1/namespaces/default/pods"

@@ -21,11 +21,11 @@ from kubectl_extsvc.model.alias import HostTarget, Intent, TlsMode, TlsSettings
 from kubectl_extsvc.model.report import Report
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.model.snapshot import Mesh
-from kubectl_extsvc.operations.asking import ProbeWishes
 from kubectl_extsvc.operations.deadline import deadline
 from kubectl_extsvc.operations.settling import SETTLING_SECONDS
-from kubectl_extsvc.operations.verifying import VerifyWishes, verify
+from kubectl_extsvc.operations.verifying import verify
 from kubectl_extsvc.operations.waiting import wait_until_known, what_is_missing
+from kubectl_extsvc.operations.wishes import ProbeWishes, VerifyWishes
 
 HEALTHY = "recipe-externalname-tls-origination/http"
 BROKEN = "simple-no-sni/http"

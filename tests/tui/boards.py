@@ -6,14 +6,12 @@ from dataclasses import dataclass, field, replace
 from kubectl_extsvc.model.alias import AddressTarget, Alias, AliasPort, AppProtocol, HostTarget
 from kubectl_extsvc.model.finding import Finding, Judgement, Severity, Skipped
 from kubectl_extsvc.model.live import Judged, Known, LiveEvent
-from kubectl_extsvc.model.observation import Contract, Observation, Stage, StageResult, StageState
-from kubectl_extsvc.model.probe import Answer, NoAnswer, Outcome, Purpose, Scheme, Times, Transfer
+from kubectl_extsvc.model.observation import WAY, Contract, Observation, Stage, StageResult, StageState
+from kubectl_extsvc.model.probe import ANOTHER_SOURCE, Answer, NoAnswer, Outcome, Purpose, Scheme, Times, Transfer
 from kubectl_extsvc.model.report import AliasReport, SourceReport
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.snapshot import EXEC_VERBS, Mesh, Snapshot
 from kubectl_extsvc.model.source import MeshMode, Source
-from kubectl_extsvc.probes.batch import ANOTHER_SOURCE
-from kubectl_extsvc.rules.stages import WAY
 from kubectl_extsvc.tui.board import Board
 
 NOON = 1_790_000_000.0

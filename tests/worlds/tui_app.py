@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from kubectl_extsvc.cluster.kubeconfig import ConnectionFlags, resolve
 from kubectl_extsvc.commands.fix import wishes_of
 from kubectl_extsvc.model.live import LiveEvent
-from kubectl_extsvc.operations.living import LiveWishes
+from kubectl_extsvc.operations.wishes import LiveWishes
 from kubectl_extsvc.sandbox.running import Sandbox, running
 from kubectl_extsvc.tui.app import ExtsvcApp, Options
 from kubectl_extsvc.tui.running import follow_for

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from kubectl_extsvc.mesh.capture import captures_dns, passes_by
 from kubectl_extsvc.model.alias import Alias, Form
 from kubectl_extsvc.model.finding import Finding, Severity
-from kubectl_extsvc.model.observation import Observation, Stage, StageResult, StageState
+from kubectl_extsvc.model.observation import WAY, Observation, Stage, StageResult, StageState
 from kubectl_extsvc.model.probe import Answer, Handshake, Purpose, Scheme
 from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.resolution import Reply, Resolution, ResolutionUnknown
@@ -34,7 +34,7 @@ from kubectl_extsvc.output.report_wide import (
 )
 from kubectl_extsvc.output.rows import Row, clean_line, lines_of, milliseconds
 from kubectl_extsvc.output.style import DELTA, SEVERITIES, STATES, Glyph, Style
-from kubectl_extsvc.rules.stages import WAY, first_difference
+from kubectl_extsvc.rules.stages import first_difference
 from kubectl_extsvc.tui.board import AliasView
 from kubectl_extsvc.tui.cells import concerns
 from kubectl_extsvc.tui.lines import (
