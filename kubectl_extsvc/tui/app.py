@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import anyio
 from anyio.abc import TaskGroup
 from textual.app import App
 from textual.binding import BindingType
@@ -140,6 +141,22 @@ class ExtsvcApp(App[str]):
         """To the terminal's clipboard (OSC 52)."""
         self.copy_to_clipboard(text)
         self.notify(f"copied: {one_line(text, 100)}", markup=False, timeout=3)
+
+    async def agreed(self, question: str) -> bool:
+        """The person's answer, for what goes on beside the screen and would add a container to a pod."""
+        from kubectl_extsvc.tui.dialogs.agree import AgreeScreen
+        from kubectl_extsvc.tui.dialogs.sources import container_texts
+
+        answered, answer = anyio.Event(), False
+
+        def took(yes: bool) -> None:
+            nonlocal answer
+            answer = yes
+            answered.set()
+
+        self.call_later(self.push_screen, AgreeScreen("Add an ephemeral container?", container_texts(question), took))
+        await answered.wait()
+        return answer
 
     def start(self, deed: Callable[[], Awaitable[None]]) -> None:
         """Do something beside the screen; what goes wrong is said. The deed shows what it has by call_later()."""

@@ -148,6 +148,13 @@ SOURCES = (
     Key(("slash",), "filter", "only pods with these words", "filter"),
     Key(("enter",), "take", "look from the picked pods", "take"),
     Key(
+        ("e",),
+        "container",
+        "an ephemeral container in a pod without curl, after a question",
+        "container",
+        changes=True,
+    ),
+    Key(
         ("t",),
         "probe_pods",
         "a throw-away pair of pods in the alias's namespace, after a question",

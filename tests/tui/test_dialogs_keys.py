@@ -58,7 +58,7 @@ OPENED: dict[str, Callable[[], Dialog]] = {
     "CreateScreen": lambda: CreateScreen("shop"),
     "DeleteScreen": lambda: DeleteScreen(PAY),
     "SourcesScreen": lambda: SourcesScreen("shop"),
-    "AgreeScreen": lambda: AgreeScreen("Really?", ("All of it.",), lambda: None),
+    "AgreeScreen": lambda: AgreeScreen("Really?", ("All of it.",), lambda yes: None),
     "IntervalScreen": lambda: IntervalScreen(10.0),
     "EvidenceScreen": lambda: EvidenceScreen("Title", ("one", "two")),
     "ExplainScreen": lambda: ExplainScreen("XS0403"),
