@@ -98,10 +98,12 @@ class ExtsvcApp(App[str]):
         dirty, self._dirty = self._dirty, set()
         if not self.screen_stack:  # the app is ending
             return
-        if self.frozen_at or not isinstance(self.screen, BoardScreen):
+        # The one on top, or the one that is seen around a dialog.
+        shown = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, BoardScreen)), None)
+        if self.frozen_at or shown is None:
             self._dirty = None  # drawn whole when it comes back
             return
-        self.screen.board_changed(None if dirty is None else frozenset(dirty))
+        shown.board_changed(None if dirty is None else frozenset(dirty))
 
     # --- the app itself --------------------------------------------------------------------------------------------
 
