@@ -129,7 +129,7 @@ class AliasScreen(BoardScreen):
             return
         app, style, view = self.extsvc, self.extsvc.options.style, self.view()
         width = max(self.size.width - 1, 20)
-        keys = footer_words(EVERYWHERE, ACTING, ALIAS, readonly=app.options.readonly)
+        keys = footer_words(ALIAS, ACTING, EVERYWHERE, width=self.size.width - 1, readonly=app.options.readonly)
         self.query_one("#keys", LinesView).show([line(span(f" {keys}", Ink.DIM, style))])
         if view is None:
             name = f"{self.ref.name}.{self.ref.namespace}"

@@ -127,7 +127,8 @@ class MatrixScreen(BoardScreen):
         return self.extsvc.command(*words)
 
     def _footer(self, options: Options) -> Line:
-        keys = footer_words(MATRIX, ACTING, EVERYWHERE, readonly=self.extsvc.options.readonly)
+        readonly = self.extsvc.options.readonly
+        keys = footer_words(MATRIX, ACTING, EVERYWHERE, width=options.width - 1, readonly=readonly)
         return fitted_line(line(f" {keys}", style=options.style), options.width, options.style)
 
     def _board(self) -> Board:
