@@ -102,6 +102,24 @@ async def _without_tools(cluster: Cluster, sources: Sequence[Source]) -> list[So
     return [source for source in sources if source in lacking]
 
 
+async def still_running(cluster: Cluster, sources: Sequence[Source]) -> tuple[Source, ...]:
+    """Of sources that look by a container of ours, those whose container runs; an hour ends it."""
+    running: set[Source] = set()
+
+    async def look(source: Source) -> None:
+        try:
+            pod = await cluster.get(PODS, source.namespace, source.pod)
+        except ApiError:
+            return
+        if state_of(pod, source.container)[0] == "running":
+            running.add(source)
+
+    async with anyio.create_task_group() as group:
+        for source in sources:
+            group.start_soon(look, source)
+    return tuple(source for source in sources if source in running)
+
+
 async def _running(cluster: Cluster, source: Source) -> Source:
     """The source with our container that runs in the pod, "" for none."""
     pod = await cluster.get(PODS, source.namespace, source.pod)

@@ -38,14 +38,15 @@ from kubectl_extsvc.model.resources import (
 from kubectl_extsvc.model.snapshot import Mesh, Snapshot
 from kubectl_extsvc.model.source import Source
 from kubectl_extsvc.operations.asking import EXECS_AT_ONCE
+from kubectl_extsvc.operations.ephemeral import Consent, still_running, with_probe_containers
 from kubectl_extsvc.operations.judging import judged
 from kubectl_extsvc.operations.noticing import Change, Noticed, about, may_matter
 from kubectl_extsvc.operations.observing import look
-from kubectl_extsvc.operations.reading import read_snapshot, read_surroundings, with_labels
+from kubectl_extsvc.operations.reading import NO_SELECTORS, read_snapshot, read_surroundings, with_labels
 from kubectl_extsvc.operations.settling import is_young
 from kubectl_extsvc.operations.sourcing import Sources, find_sources, probe_pods
 from kubectl_extsvc.operations.ticks import HOLD_SECONDS, Turn, can_be_told, told, with_what_was_told
-from kubectl_extsvc.operations.verifying import PUSH_SECONDS
+from kubectl_extsvc.operations.verifying import PUSH_SECONDS, nobody_to_ask
 from kubectl_extsvc.operations.wishes import LiveWishes, SourceWishes
 from kubectl_extsvc.plans.probe_pods import LIFETIME_SECONDS
 
@@ -77,10 +78,16 @@ class Live:
     """Follows aliases while run() runs; the other methods say what a person wants, at once and without waiting."""
 
     def __init__(
-        self, cluster: Cluster, wishes: LiveWishes, tell: Callable[[LiveEvent], None], say: Callable[[str], None]
+        self,
+        cluster: Cluster,
+        wishes: LiveWishes,
+        tell: Callable[[LiveEvent], None],
+        say: Callable[[str], None],
+        consent: Consent = nobody_to_ask,
     ) -> None:
+        """consent is asked before anything is added to a pod, beside all that goes on."""
         self.wishes = wishes
-        self._cluster, self._tell, self._say = cluster, tell, say
+        self._cluster, self._tell, self._say, self._consent = cluster, tell, say, consent
         self._group: TaskGroup | None = None
         # What there is.
         self._snapshot = Snapshot()
@@ -92,6 +99,10 @@ class Live:
         self._sources_due = True
         self._temporary: dict[str, Sources] = {}
         """Probe pods that were made, by namespace."""
+        self._through: dict[str, Source] = {}
+        """By source key: the same pod, looked from by an ephemeral container of ours."""
+        self._offered: set[str] = set()
+        """Keys of the sources that were asked about, for such a container."""
         self._noticed = Noticed()
         self._scope: tuple[bool, bool] | None = None
         """Of the last read: of which namespaces aliases were wanted, and objects were had. None: there was none."""
@@ -165,6 +176,12 @@ class Live:
         """Look from other pods from now on."""
         self.wishes = replace(self.wishes, sources=wishes)
         self._sources_due = True
+        self.read_now()
+
+    def look_through(self, source: Source) -> None:
+        """Look from a source's pod by this container of it, as long as that runs."""
+        self._through[source.key] = source
+        self._turn(source).want(self._aliases, time.monotonic())
         self.read_now()
 
     def make_probe_pods(self, namespace: str) -> None:
@@ -300,10 +317,40 @@ class Live:
                 raise
             self._sources = Sources((), (one_line(f"no source: {error}"),))
         self._sources_at = now
+        await self._find_containers()
+
+    async def _find_containers(self) -> None:
+        """Those of ours that still run; and with --ephemeral, the question about sources that are new."""
+        ours = tuple(self._through.values())
+        ended = {source.key for source in ours} - {source.key for source in await still_running(self._cluster, ours)}
+        self._through = {key: source for key, source in self._through.items() if key not in ended}
+        self._offered -= ended
+        new = [source for source in self._sources.sources if source.key not in self._offered | self._through.keys()]
+        if self.wishes.sources.ephemeral and new and self._group is not None:
+            self._offered |= {source.key for source in new}
+            self._group.start_soon(self._offer_containers, new)
+
+    async def _offer_containers(self, sources: Sequence[Source]) -> None:
+        try:
+            found = await with_probe_containers(
+                self._cluster,
+                sources,
+                image=self.wishes.sources.image,
+                timeout=PROBE_PODS_SECONDS,
+                consent=self._consent,
+                say=self._say,
+            )
+        except* ExtsvcError as errors:
+            self._say(str(cause_of(errors)))
+        else:
+            for source in found:
+                if source not in sources:
+                    self.look_through(source)
 
     def _all_sources(self) -> tuple[Source, ...]:
         more = (source for made in self._temporary.values() for source in made.sources)
-        return tuple({source.key: source for source in (*self._sources.sources, *more)}.values())
+        by_key = {source.key: source for source in (*self._sources.sources, *more)}
+        return tuple(self._through.get(key, source) for key, source in by_key.items())
 
     def _notes(self) -> tuple[str, ...]:
         """With probe pods there is nothing missing that more of them would bring."""
@@ -362,7 +409,9 @@ class Live:
         while True:
             try:
                 with anyio.CancelScope() as self._watches[key]:
-                    await self._cluster.watch(resource, where, on_event)
+                    # Slices of pods change all the time, and are no alias's.
+                    selector = NO_SELECTORS if resource is ENDPOINT_SLICES else ""
+                    await self._cluster.watch(resource, where, on_event, label_selector=selector)
             except ApiError as error:
                 if error.code == 403 and where is None and not self.wishes.all_namespaces:
                     where = self._cluster.namespace
@@ -465,7 +514,9 @@ class Live:
             return trouble
         if not trouble:
             self._silent_since.pop(source.key, None)
-        self._told[source] = told(self._told.get(source), seen.snapshot, {alias.host for alias in aliases})
+        before = next((known for other, known in self._told.items() if other.key == source.key), None)
+        others = {other: known for other, known in self._told.items() if other.key != source.key}
+        self._told = {**others, source: told(before, seen.snapshot, {alias.host for alias in aliases})}
         there = [alias for alias in aliases if self._aliases.get(alias.service) == alias]
         for alias in there:
             self._seen[alias.service, source.key] = (begun, seen.observations.get(alias.service, ()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kubectl_extsvc.model.alias import Alias
-from kubectl_extsvc.model.marks import SERVICE_NAME_LABEL
+from kubectl_extsvc.model.marks import SELECTOR_CONTROLLER, SERVICE_NAME_LABEL, SLICE_MANAGED_BY_LABEL
 from kubectl_extsvc.model.resources import (
     DESTINATION_RULES,
     ENDPOINT_SLICES,
@@ -84,7 +84,7 @@ class Noticed:
         for resource, name in FIELDS.items():
             if resource.plural in snapshot.unread:
                 continue
-            there = {ObjectRef.of(obj): obj for obj in getattr(snapshot, name)}
+            there = {ObjectRef.of(obj): obj for obj in getattr(snapshot, name) if not _is_of_pods(obj)}
             known = [ref for ref in self._objects if ref.kind == resource.kind]
             for ref in dict.fromkeys((*known, *there)):
                 if self._heard_at.get(ref, begun) > begun:
@@ -105,6 +105,11 @@ class Noticed:
         """Begin anew, after which all that is read first is no change."""
         self._objects.clear()
         self._heard_at.clear()
+
+
+def _is_of_pods(obj: Json) -> bool:
+    """A slice that a selector makes: no watch tells of those, so they count for nothing here."""
+    return (obj["metadata"].get("labels") or {}).get(SLICE_MANAGED_BY_LABEL) == SELECTOR_CONTROLLER
 
 
 def _version(obj: Json) -> tuple[str, str]:

@@ -102,10 +102,12 @@ class ExtsvcApp(App[str]):
         dirty, self._dirty = self._dirty, set()
         if not self.screen_stack:  # the app is ending
             return
-        if self.frozen_at or not isinstance(self.screen, BoardScreen):
+        # The one on top, or the one that is seen around a dialog.
+        shown = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, BoardScreen)), None)
+        if self.frozen_at or shown is None:
             self._dirty = None  # drawn whole when it comes back
             return
-        self.screen.board_changed(None if dirty is None else frozenset(dirty))
+        shown.board_changed(None if dirty is None else frozenset(dirty))
 
     # --- the app itself --------------------------------------------------------------------------------------------
 
@@ -146,6 +148,22 @@ class ExtsvcApp(App[str]):
         """To the terminal's clipboard (OSC 52)."""
         self.copy_to_clipboard(text)
         self.notify(f"copied: {one_line(text, 100)}", markup=False, timeout=3)
+
+    async def agreed(self, question: str) -> bool:
+        """The person's answer, for what goes on beside the screen and would add a container to a pod."""
+        from kubectl_extsvc.tui.dialogs.agree import AgreeScreen
+        from kubectl_extsvc.tui.dialogs.sources import container_texts
+
+        answered, answer = anyio.Event(), False
+
+        def took(yes: bool) -> None:
+            nonlocal answer
+            answer = yes
+            answered.set()
+
+        self.call_later(self.push_screen, AgreeScreen("Add an ephemeral container?", container_texts(question), took))
+        await answered.wait()
+        return answer
 
     def start(self, deed: Callable[[], Awaitable[None]]) -> None:
         """Do something beside the screen; what goes wrong is said. The deed shows what it has by call_later()."""

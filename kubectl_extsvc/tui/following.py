@@ -13,6 +13,7 @@ from kubectl_extsvc.model.live import LiveEvent, Lost
 if TYPE_CHECKING:
     from kubectl_extsvc.cluster.client import Cluster
     from kubectl_extsvc.cluster.kubeconfig import Connection
+    from kubectl_extsvc.operations.ephemeral import Consent
     from kubectl_extsvc.operations.living import Live
     from kubectl_extsvc.operations.wishes import LiveWishes
 
@@ -26,8 +27,12 @@ async def follow(
     tell: Callable[[LiveEvent], None],
     say: Callable[[str], None],
     connected: "Callable[[Cluster, Live], None]",
+    consent: "Consent | None" = None,
 ) -> None:
-    """Connect and follow until cancelled; a connection that cannot be made is told as Lost and tried again."""
+    """Connect and follow until cancelled; a connection that cannot be made is told as Lost and tried again.
+
+    consent is asked before anything is added to a pod; None: there is nobody to ask.
+    """
     delay = FIRST_DELAY
     while True:
         # Imported with the face already there: it takes a tenth of a second.
@@ -36,7 +41,7 @@ async def follow(
 
         try:
             async with connect(connection) as cluster:
-                live = Live(cluster, wishes, tell, say)
+                live = Live(cluster, wishes, tell, say, *([consent] if consent is not None else []))
                 connected(cluster, live)
                 await live.run()
         except* ExtsvcError as errors:

@@ -15,6 +15,8 @@ class Key:
     """What it does, for the help."""
     short: str = ""
     """For the footer; "" keeps it out."""
+    spare: int = 0
+    """How well a footer can do without it: where it is narrow, the highest go first, of equals the last."""
     changes: bool = False
     """It changes the cluster, or something in it: gone with --readonly."""
     shown_as: str = ""
@@ -54,14 +56,14 @@ MOVING = (
 
 EVERYWHERE = (
     Key(("question_mark", "f1"), "help", "this help", "help"),
-    Key(("q",), "quit", "quit, and leave a summary on the screen", "quit"),
+    Key(("q",), "quit", "quit, and leave a summary on the screen", "quit", spare=2),
     Key(("ctrl+c",), "quit", "quit"),
     Key(("escape",), "back", "back to the screen before"),
-    Key(("r",), "probe", "probe the selection now", "probe"),
+    Key(("r",), "probe", "probe the selection now", "probe", spare=1),
     Key(("R",), "probe_failing", "probe now all that is not well"),
     Key(("w",), "interval", "how often to probe"),
-    Key(("z",), "freeze", "freeze what is shown; probing goes on", "freeze"),
-    Key(("s",), "sources", "choose the pods to probe from", "sources"),
+    Key(("z",), "freeze", "freeze what is shown; probing goes on", "freeze", spare=4),
+    Key(("s",), "sources", "choose the pods to probe from", "sources", spare=2),
     Key(("F",), "all_findings", "all findings"),
     Key(("L",), "log", "the log: probes, changes, trouble"),
     Key(("C",), "copy_command", "copy the command line that gives the same"),
@@ -69,18 +71,18 @@ EVERYWHERE = (
 
 ACTING = (
     Key(("f",), "fix", "fix what was found, after a look at the change", "fix", changes=True),
-    Key(("a",), "create", "make an alias", "add", changes=True),
+    Key(("a",), "create", "make an alias", "add", spare=1, changes=True),
     Key(("D",), "delete", "delete the alias", changes=True),
     Key(("S",), "shell", "a shell in a pod to probe from", changes=True),
-    Key(("x",), "explain", "what the finding's rule is about", "explain"),
+    Key(("x",), "explain", "what the finding's rule is about", "explain", spare=3),
 )
 
 MATRIX = (
     Key(("enter",), "open", "open the alias", "open"),
     Key(("left", "h"), "cursor_left", "one source to the left"),
     Key(("right", "l"), "cursor_right", "one source to the right"),
-    Key(("slash",), "filter", "filter: text, ns: state: code: mesh:, ! for not", "filter"),
-    Key(("exclamation_mark",), "problems", "only what is not well", "problems"),
+    Key(("slash",), "filter", "filter: text, ns: state: code: mesh:, ! for not", "filter", spare=1),
+    Key(("exclamation_mark",), "problems", "only what is not well", "problems", spare=3),
     Key(("0",), "all_namespaces", "the aliases of all namespaces, or of one"),
     Key(("plus",), "unfold", "each source in a column of its own"),
     Key(("minus",), "fold", "sources of a kind in one column"),
@@ -97,12 +99,12 @@ ALIAS = (
     ),
     Key(("tab",), "next_tab", "the next tab"),
     Key(("shift+tab",), "previous_tab", "the tab before"),
-    Key(("left_square_bracket",), "previous_source", "the source before", "[ ] source"),
+    Key(("left_square_bracket",), "previous_source", "the source before", "[ ] source", spare=1),
     Key(("right_square_bracket",), "next_source", "the next source"),
     Key(("equals_sign",), "pin", "keep this source at the left"),
     Key(("p",), "next_port", "the alias's next port"),
     Key(("v",), "volatile", "show or hide what changes all the time"),
-    Key(("enter",), "evidence", "what is behind the line", "evidence"),
+    Key(("enter",), "evidence", "what is behind the line", "evidence", spare=1),
     Key(("c",), "copy", "copy the line"),
 )
 
@@ -124,7 +126,7 @@ FIX = (
 )
 
 CREATE = (
-    Key(("tab",), "next_field", "the next field", "next"),
+    Key(("tab",), "next_field", "the next field", "next", spare=1),
     Key(("shift+tab",), "previous_field", "the field before"),
     Key(("ctrl+s",), "create", "make the alias", "create", changes=True),
     Key(("ctrl+y",), "manifests", "the manifests, to be read or copied", "YAML"),
@@ -143,10 +145,17 @@ DELETE = (
 
 SOURCES = (
     Key(("space",), "pick", "pick the pod, or not", "pick"),
-    Key(("g",), "one_each", "one pod of each workload", "one each"),
-    Key(("n",), "none", "none: those that find themselves", "none"),
-    Key(("slash",), "filter", "only pods with these words", "filter"),
+    Key(("g",), "one_each", "one pod of each workload", "one each", spare=3),
+    Key(("n",), "none", "none: those that find themselves", "none", spare=2),
+    Key(("slash",), "filter", "only pods with these words", "filter", spare=1),
     Key(("enter",), "take", "look from the picked pods", "take"),
+    Key(
+        ("e",),
+        "container",
+        "an ephemeral container in a pod without curl, after a question",
+        "container",
+        changes=True,
+    ),
     Key(
         ("t",),
         "probe_pods",
@@ -217,10 +226,13 @@ def bindings(*groups: Iterable[Key], readonly: bool = False) -> list[BindingType
     ]
 
 
-def footer_words(*groups: Iterable[Key], readonly: bool = False) -> str:
-    """f fix  a add  / filter"""
+def footer_words(*groups: Iterable[Key], width: int, readonly: bool = False) -> str:
+    """f fix  a add  / filter: as many as there is room for, and no word in part."""
     shown = [key for group in groups for key in group if key.short and not (readonly and key.changes)]
-    return "  ".join(
-        key.short if key.short.startswith("[") else f"{_READABLE.get(key.keys[0], key.keys[0])} {key.short}"
-        for key in shown
-    )
+    while len(words := "  ".join(map(_footer_word, shown))) > width and shown:
+        shown.remove(max(reversed(shown), key=lambda key: key.spare))
+    return words
+
+
+def _footer_word(key: Key) -> str:
+    return key.short if key.short.startswith("[") else f"{_READABLE.get(key.keys[0], key.keys[0])} {key.short}"

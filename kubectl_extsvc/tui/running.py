@@ -37,7 +37,7 @@ async def follow_for(app: ExtsvcApp, connection: "Connection", wishes: "LiveWish
 
         app.live, app.deeds = live, Deeds(cluster, live, wishes_of)
 
-    await follow(connection, wishes, app.take, app.say, connected)
+    await follow(connection, wishes, app.take, app.say, connected, app.agreed)
 
 
 def _load() -> None:

@@ -18,11 +18,13 @@ from anyio.abc import SocketStream, TaskGroup, TaskStatus
 from kubectl_extsvc.cluster.client import Cluster, connect
 from kubectl_extsvc.cluster.exec_frames import ExecResult
 from kubectl_extsvc.cluster.kubeconfig import ConnectionFlags, resolve
+from kubectl_extsvc.cluster.watch import Changed, Listed, WatchEvent
 from kubectl_extsvc.model.live import Asked, Asking, Back, Judged, Known, LiveEvent, Lost, ObjectChanged
 from kubectl_extsvc.model.observation import Stage, StageState
 from kubectl_extsvc.model.resources import (
     DEPLOYMENTS,
     DESTINATION_RULES,
+    ENDPOINT_SLICES,
     PODS,
     SERVICES,
     VIRTUAL_SERVICES,
@@ -453,3 +455,92 @@ async def test_a_pod_that_goes_is_replaced_and_no_alias_is_called_ill_for_it() -
             for result in source.stages
         }
     assert not [state for _, state in states if state in (StageState.FAILED, StageState.NOT_OBSERVED)]
+
+
+def lean(namespace: str) -> Json:
+    """A pod with nothing in it to probe with."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "lean", "namespace": namespace},
+        "spec": {"containers": [{"name": "lean", "image": "pause"}]},
+    }
+
+
+async def test_with_ephemeral_a_source_without_a_tool_is_looked_from_by_a_container_until_that_ends() -> None:
+    asked: list[str] = []
+
+    async def yes(question: str) -> bool:
+        asked.append(question)
+        return True
+
+    async with running("healthy") as sandbox:
+        connection = resolve(ConnectionFlags(), {"KUBECONFIG": str(sandbox.kubeconfig)}, Path("/"), Path("/"))
+        async with connect(connection) as cluster:
+            await cluster.create(PODS, lean("default"), "kubectl-create")
+            await until_ready(sandbox, "default", "lean")
+            story = Story()
+            sources = SourceWishes(named=(("pod", "lean", "default"),), ephemeral=True)
+            live = Live(cluster, LiveWishes(interval=1.0, sources=sources), story.tell, story.said.append, yes)
+            async with anyio.create_task_group() as group:
+                group.start_soon(live.run)
+                await story.until(
+                    "it is looked from by a container",
+                    lambda: {a.source.container for a in story.of(Asked) if not a.trouble} - {"lean"},
+                )
+                first = story.of(Asked)[-1].source
+                await story.until("and tells all is well", lambda: () in story.verdicts("my-httpbin"))
+                assert story.of(Known)[-1].sources == (first,)
+
+                pod = sandbox.store.get("pods", "default", "lean")
+                assert pod is not None
+                pod["status"]["ephemeralContainerStatuses"][0]["state"] = {"terminated": {"reason": "Completed"}}
+                sandbox.store.put("pods", pod)
+                live.choose_sources(live.wishes.sources)
+                await story.until(
+                    "another one is looked from",
+                    lambda: {a.source.container for a in story.of(Asked) if not a.trouble} - {"lean", first.container},
+                )
+                group.cancel_scope.cancel()
+    assert len(asked) == 2
+
+
+async def until_ready(sandbox: Sandbox, namespace: str, name: str) -> None:
+    for _ in range(int(SOON / 0.05)):
+        if (sandbox.store.get("pods", namespace, name) or {"status": {}})["status"].get("podIP"):
+            return
+        await anyio.sleep(0.05)
+    pytest.fail(f"{name} did not run")
+
+
+async def test_no_watch_is_told_of_the_slices_of_pods() -> None:
+    told: list[str] = []
+
+    def listening(sandbox: Sandbox, cluster: Cluster) -> None:
+        watch = cluster.watch
+
+        async def watch_(resource: Any, where: Any, on_event: Any, **more: Any) -> None:
+            def heard(event: WatchEvent) -> None:
+                match event:
+                    case Listed(items=items) if resource is ENDPOINT_SLICES:
+                        told.extend(item["metadata"]["name"] for item in items)
+                    case Changed(object=obj) if resource is ENDPOINT_SLICES:
+                        told.append(obj["metadata"]["name"])
+                on_event(event)
+
+            await watch(resource, where, heard, **more)
+
+        cluster.watch = watch_  # type: ignore[method-assign, assignment]
+
+    async with following("healthy", before=listening) as it:
+        await it.swept()
+        it.sandbox.patch(DEPLOYMENTS, "default", "curl", {"spec": {"replicas": 3}})
+        await it.story.until("the slices are those of the alias", lambda: told)
+        changed = time.monotonic()
+        await anyio.sleep(1)
+        slices = {
+            one["metadata"]["name"] for one in it.sandbox.store.items(ENDPOINT_SLICES.qualified_plural, "default")
+        }
+        assert it.story.of(ObjectChanged, changed) == []
+    assert any(name.startswith("curl-") for name in slices)
+    assert {name.partition("-")[0] for name in told} == {"my"}

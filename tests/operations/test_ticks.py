@@ -194,6 +194,14 @@ def test_a_list_tells_what_a_broken_watch_missed_in_its_namespace_only() -> None
     assert types(noticed.hear_all("DestinationRule", None, [obj("b", "2"), obj("c", "1")], 2.0)) == [("DELETED", "x")]
 
 
+def test_a_slice_of_pods_that_only_the_read_knows_never_goes() -> None:
+    noticed = Noticed()
+    of_pods, own = obj("curl-1", "1", "EndpointSlice"), obj("a-1", "1", "EndpointSlice")
+    of_pods["metadata"]["labels"] = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}
+    assert types(noticed.read(Snapshot(endpoint_slices=(of_pods, own)), 0.0)) == [("ADDED", "a-1")]
+    assert types(noticed.hear_all("EndpointSlice", None, [own], 1.0)) == []
+
+
 def test_what_could_not_be_read_is_not_gone() -> None:
     noticed = Noticed()
     noticed.read(Snapshot(destination_rules=(obj("a", "1"),)), 0.0)

@@ -8,12 +8,13 @@ from pathlib import Path
 import anyio
 import pytest
 from textual.widgets import Input
+from tui.boards import shop
 from worlds.tui_app import Shown, app_on_board
 from worlds.tui_views import HOSTILE, UNSAFE, text_of
 
 from kubectl_extsvc.model.alias import Alias, HostTarget
 from kubectl_extsvc.model.finding import Finding, Judgement, Severity
-from kubectl_extsvc.model.live import Judged, Known, LiveEvent
+from kubectl_extsvc.model.live import Judged, Known, LiveEvent, Lost
 from kubectl_extsvc.model.observation import Stage
 from kubectl_extsvc.model.report import AliasReport
 from kubectl_extsvc.model.resources import ObjectRef
@@ -34,6 +35,7 @@ from kubectl_extsvc.tui.dialogs.interval import IntervalScreen
 from kubectl_extsvc.tui.dialogs.shell import NO_KUBECTL, ShellScreen
 from kubectl_extsvc.tui.dialogs.sources import SourcesScreen
 from kubectl_extsvc.tui.keys import CHOOSING, DIALOG, DIALOGS, help_groups
+from kubectl_extsvc.tui.screens.alias import AliasScreen
 from kubectl_extsvc.tui.screens.base import BoardScreen
 
 PAY = ObjectRef("Service", "shop", "pay")
@@ -58,7 +60,7 @@ OPENED: dict[str, Callable[[], Dialog]] = {
     "CreateScreen": lambda: CreateScreen("shop"),
     "DeleteScreen": lambda: DeleteScreen(PAY),
     "SourcesScreen": lambda: SourcesScreen("shop"),
-    "AgreeScreen": lambda: AgreeScreen("Really?", ("All of it.",), lambda: None),
+    "AgreeScreen": lambda: AgreeScreen("Really?", ("All of it.",), lambda yes: None),
     "IntervalScreen": lambda: IntervalScreen(10.0),
     "EvidenceScreen": lambda: EvidenceScreen("Title", ("one", "two")),
     "ExplainScreen": lambda: ExplainScreen("XS0403"),
@@ -143,6 +145,49 @@ async def test_hostile_text_stays_text_and_below_90_columns_a_dialog_is_the_whol
             await shown.see("only a person")
 
 
+@pytest.mark.parametrize("style", [Style(), Style(ascii=True)], ids=["signs", "ascii"])
+async def test_the_board_stays_to_be_seen_around_a_dialog_and_goes_on(style: Style) -> None:
+    options = Options(all_namespaces=True, style=style)
+    async with app_on_board(*shop().events(3), size=(110, 30), options=options) as shown:
+        await shown.see("cdn.shop")
+        before = shown.text.splitlines()
+        await shown.press("w")
+        await shown.see("How often to probe")
+        box = [
+            number for number, line in enumerate(shown.text.splitlines()) if line[4] in "+╭│╰|" and line[4:8] != "    "
+        ]
+        there = [line for number, line in enumerate(shown.text.splitlines()) if number not in box]
+        assert there == [line for number, line in enumerate(before) if number not in box]
+        assert len(there) == 22
+        assert not style.ascii or shown.text.isascii()
+
+        shown.app.take(Lost(1.0, "the server is gone", 2.0))
+        await shown.see("the server is gone", "How often to probe")
+
+
+async def test_a_shell_needs_no_question_where_a_source_is_pointed_at(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    async with app_on_board(*shop().events(3), size=(80, 24), options=Options(all_namespaces=True)) as shown:
+        shown.app.deeds = SilentDeeds()
+        monkeypatch.setattr(shown.app, "suspend", nullcontext)
+        await shown.see("payments.shop")
+        await shown.press("S")
+        assert isinstance(shown.app.screen, ShellScreen)  # no cell is chosen
+        await shown.press("escape")
+        # At this size groups are folded: of the plain ones of cdn.shop, dbg is the worse.
+        await shown.press("j", "right", "right", "S")
+        await shown.press("enter")
+        await shown.until(lambda: isinstance(shown.app.screen, AliasScreen))
+        await shown.press("S", "right_square_bracket", "S", "right_square_bracket", "equals_sign", "S")
+    pods = [line.split()[6] for line in (tmp_path / "asked").read_text().splitlines()]
+    assert pods == ["dbg", "api", "cart", "web"]
+
+
 async def test_without_kubectl_on_the_path_there_is_no_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     async with app_on_board(*events(sources=(POD,))) as shown:
@@ -154,7 +199,7 @@ async def test_without_kubectl_on_the_path_there_is_no_shell(monkeypatch: pytest
 
 async def test_a_shell_is_kubectls_and_how_it_ended_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     kubectl = tmp_path / "kubectl"
-    kubectl.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nexit 3\n')
+    kubectl.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nexit 127\n')
     kubectl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     async with app_on_board(*events(sources=(POD, POD))) as shown:
@@ -163,4 +208,6 @@ async def test_a_shell_is_kubectls_and_how_it_ended_is_said(monkeypatch: pytest.
         await on_matrix(shown)
         await shown.press("S", "enter")
         assert (tmp_path / "asked").read_text() == "exec -it -n shop -c app web-1 -- sh\n"
-        assert shown.app.board.happenings[-1].text == "the shell in web-1 ended with exit code 3"
+        assert shown.app.board.happenings[-1].text == (
+            "the shell in web-1 ended with exit code 127; is there an sh in container app?"
+        )

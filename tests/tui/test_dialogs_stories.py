@@ -2,16 +2,18 @@
 
 from worlds.tui_app import Shown, app_on_sandbox
 
-from kubectl_extsvc.model.resources import DESTINATION_RULES, SERVICES, ObjectRef
+from kubectl_extsvc.model.resources import DESTINATION_RULES, PODS, SERVICES, Json, ObjectRef
 from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE
 from kubectl_extsvc.sandbox.running import Sandbox
 from kubectl_extsvc.tui.cells import Cell
+from kubectl_extsvc.tui.dialogs.agree import AgreeScreen
 from kubectl_extsvc.tui.dialogs.create import CreateScreen
 from kubectl_extsvc.tui.dialogs.delete import DeleteScreen
 from kubectl_extsvc.tui.dialogs.fix import FixScreen
 from kubectl_extsvc.tui.dialogs.sources import SourcesScreen
 
 MY_PAY = ObjectRef("Service", "default", "my-pay")
+HTTPBIN = ObjectRef("Service", "default", "my-httpbin")
 
 
 def cells(shown: Shown, ref: ObjectRef) -> list[str]:
@@ -96,3 +98,55 @@ async def test_only_picked_pods_are_asked_and_the_alias_of_others_is_not_deleted
         await shown.press("y")
         assert isinstance(shown.app.screen, DeleteScreen)
         assert "waiting" not in shown.text
+
+
+LEAN: Json = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "lean", "namespace": "without-istio"},
+    "spec": {"containers": [{"name": "lean", "image": "pause"}]},
+}
+"""A pod with nothing in it to probe with."""
+
+
+def added_to_lean(sandbox: Sandbox) -> list[str]:
+    pod = sandbox.store.get(PODS.qualified_plural, "without-istio", "lean")
+    assert pod is not None
+    return [container["name"] for container in pod["spec"].get("ephemeralContainers") or ()]
+
+
+async def test_a_pod_without_a_tool_gets_a_container_by_consent_and_is_looked_from_by_it() -> None:
+    async with app_on_sandbox("healthy") as (shown, sandbox):
+        await shown.until(lambda: len(shown.app.board.sources) == 2)
+        assert shown.app.deeds is not None
+        await shown.app.deeds.cluster.create(PODS, LEAN, "kubectl-create")
+        await shown.press("s")
+        await shown.see("[x] deployment/curl  default")
+        await shown.press("n", "slash", *"lean", "enter", "e")
+        await shown.see(
+            "Add an ephemeral container?",
+            "pod/lean in namespace without-istio has neither curl nor python3",
+            "(docker.io/curlimages/curl:8.21.0)",
+            "until the pod is gone",
+        )
+        await shown.press("escape")
+        await shown.until(lambda: shown.app.board.happenings[-1].text == "nothing was changed")
+        assert isinstance(shown.app.screen, SourcesScreen)
+        assert added_to_lean(sandbox) == []
+
+        await shown.press("e")
+        await shown.until(lambda: isinstance(shown.app.screen, AgreeScreen))
+        await shown.press("y")
+        await shown.until(lambda: not isinstance(shown.app.screen, SourcesScreen))
+        (container,) = added_to_lean(sandbox)
+        await shown.until(
+            lambda: [(source.pod, source.container) for source in shown.app.board.sources] == [("lean", container)]
+        )
+        await shown.until(lambda: cells(shown, MY_PAY) == ["·"])
+        await shown.until(lambda: cells(shown, HTTPBIN) == ["✓"])
+
+        await shown.press("s")
+        await shown.see("deployment/curl  default")
+        await shown.press("slash", *"default", "enter", "e")
+        await shown.until(lambda: "gets no container: it has curl" in shown.app.board.happenings[-1].text)
+        assert isinstance(shown.app.screen, SourcesScreen)

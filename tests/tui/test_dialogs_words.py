@@ -24,7 +24,7 @@ from kubectl_extsvc.tui.dialogs.explain import page_of
 from kubectl_extsvc.tui.dialogs.fix import Fixing, fix_lines, to_copy
 from kubectl_extsvc.tui.dialogs.help import help_lines
 from kubectl_extsvc.tui.dialogs.interval import interval_of
-from kubectl_extsvc.tui.dialogs.shell import shell_argv, shell_lines
+from kubectl_extsvc.tui.dialogs.shell import shell_argv, shell_lines, shell_words
 from kubectl_extsvc.tui.dialogs.sources import (
     Picking,
     one_of_each,
@@ -348,3 +348,11 @@ def test_a_shell_is_opened_by_kubectl_in_the_container_that_is_probed_from() -> 
         "/bin/kubectl", "exec", "-it", "--context", "prod", "-n", "shop", "-c", "app", "web-1", "--", "sh",
     ]  # fmt: skip
     assert text_of(shell_lines((source,), 60, STYLE)) == "web-1 (sidecar) in shop, container app\n"
+
+
+def test_before_a_shell_begins_it_is_said_what_runs_and_how_to_come_back() -> None:
+    argv = shell_argv("/bin/kubectl", Source("shop", "web-1", "app\x1b[2J", MeshMode.SIDECAR), ())
+    assert shell_words(argv, STYLE) == [
+        "$ kubectl exec -it -n shop -c app[2J web-1 -- sh",
+        "extsvc waits, and nothing is probed, until this shell ends: exit or ctrl+d. ctrl+c where it does not begin.",
+    ]

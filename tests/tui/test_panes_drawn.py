@@ -1,14 +1,12 @@
-"""The panes as they look, whole: golden/*.txt are to be read as documentation of them."""
+"""The panes as they look, whole: goldens/panes/*.txt are to be read as documentation of them."""
 
 import re
 import time
-from pathlib import Path
 
 import pytest
+from tui.grids import GOLDENS, assert_golden
 from worlds.tui_panes import DRAWINGS
 from worlds.tui_views import text_of
-
-GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +17,11 @@ def _in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_pane_is_drawn_as_in_its_golden_file(name: str) -> None:
-    assert text_of(DRAWINGS[name].lines) == (GOLDEN / f"{name}.txt").read_text()
+    assert_golden(f"panes/{name}", text_of(DRAWINGS[name].lines))
 
 
 def test_there_is_a_drawing_for_each_golden_file() -> None:
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == DRAWINGS.keys()
+    assert {path.stem for path in (GOLDENS / "panes").glob("*.txt")} == DRAWINGS.keys()
 
 
 def test_width_in_a_name_is_the_width_that_is_drawn() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import anyio
 from textual.pilot import Pilot
+from tui.grids import grid
 
 from kubectl_extsvc.cluster.kubeconfig import ConnectionFlags, resolve
 from kubectl_extsvc.commands.fix import wishes_of
@@ -26,8 +27,7 @@ class Shown:
     @property
     def text(self) -> str:
         """All rows of the terminal, blanks at their ends left out."""
-        strips = self.app.screen._compositor.render_strips()
-        return "".join(f"{strip.text.rstrip()}\n" for strip in strips)
+        return grid(self.app)
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

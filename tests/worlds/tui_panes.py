@@ -115,4 +115,4 @@ DRAWINGS: Mapping[str, Drawing] = {
     "events-80": Drawing(events_pane, NEWS, 80),
     "events-none-80": Drawing(events_pane, BROKEN, 80),
 }
-"""Name of a file in tests/tui/golden, without its ending → what it shows."""
+"""Name of a file in tests/tui/goldens/panes, without its ending → what it shows."""

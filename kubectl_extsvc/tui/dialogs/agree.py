@@ -12,9 +12,9 @@ class AgreeScreen(Dialog):
     KEYS = AGREE
     BINDINGS = bindings(AGREE)
 
-    def __init__(self, title: str, texts: Sequence[str], agreed: Callable[[], None]) -> None:
+    def __init__(self, title: str, texts: Sequence[str], answered: Callable[[bool], None]) -> None:
         super().__init__()
-        self._title, self._texts, self._agreed = title, tuple(texts), agreed
+        self._title, self._texts, self._answered = title, tuple(texts), answered
 
     def heading(self) -> str:
         return self._title
@@ -24,4 +24,8 @@ class AgreeScreen(Dialog):
 
     def action_agree(self) -> None:
         self.dismiss()
-        self._agreed()
+        self._answered(True)
+
+    def action_close(self) -> None:
+        self.dismiss()
+        self._answered(False)

@@ -92,7 +92,7 @@ class Dialog(ModalScreen[None]):
         if not self.is_mounted:
             return
         width, style = self.inner_width, self.extsvc.options.style
-        words = footer_words(self.shown_keys(), DIALOG, readonly=self.extsvc.options.readonly)
+        words = footer_words(self.shown_keys(), DIALOG, width=width, readonly=self.extsvc.options.readonly)
         self.query_one("#dialog-heading", LinesView).show(
             [within(line(span(self.heading(), Ink.STRONG, style)), width, style)]
         )

@@ -32,6 +32,15 @@ def shell_lines(sources: Sequence[Source], width: int, style: Style) -> list[Lin
     return [within(line(span(text, style=style)), width, style) for text in texts]
 
 
+def shell_words(argv: Sequence[str], style: Style) -> list[str]:
+    """What is on the terminal before the shell begins."""
+    command = " ".join(("kubectl", *argv[1:]))
+    return [
+        span(f"$ {command}", style=style).text,
+        "extsvc waits, and nothing is probed, until this shell ends: exit or ctrl+d. ctrl+c where it does not begin.",
+    ]
+
+
 def open_shell(app: "ExtsvcApp", source: Source) -> None:
     """Give the terminal away until the shell ends."""
     kubectl = shutil.which("kubectl")
@@ -43,6 +52,7 @@ def open_shell(app: "ExtsvcApp", source: Source) -> None:
         with app.suspend():
             # ctrl+c before the shell has the keys is for kubectl; a handler, unlike SIG_IGN, is not inherited.
             before = signal.signal(signal.SIGINT, lambda *_: None)
+            print(*shell_words(argv, app.options.style), sep="\n", flush=True)
             try:
                 code = subprocess.run(argv, check=False).returncode  # noqa: S603, no shell reads it
             finally:
@@ -54,7 +64,12 @@ def open_shell(app: "ExtsvcApp", source: Source) -> None:
         app.say(f"{kubectl}: {error.strerror}")
         return
     if code:
-        app.say(f"the shell in {source.pod} ended with exit code {code}")
+        app.say(f"the shell in {source.pod} ended with exit code {code}{_guess(code, source)}")
+
+
+def _guess(code: int, source: Source) -> str:
+    """As a shell, a container runtime says 126 or 127 of a program that it cannot start."""
+    return f"; is there an sh in container {source.container}?" if code in (126, 127) else ""
 
 
 class ShellScreen(Dialog):

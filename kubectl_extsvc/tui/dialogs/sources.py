@@ -14,6 +14,7 @@ from kubectl_extsvc.errors import ExtsvcError
 from kubectl_extsvc.mesh.sources import SYSTEM_NAMESPACES
 from kubectl_extsvc.model.source import Candidate
 from kubectl_extsvc.output.style import Style
+from kubectl_extsvc.plans.ephemeral import RUNS_SECONDS
 from kubectl_extsvc.plans.probe_pods import DEFAULT_IMAGE, LIFETIME_SECONDS
 from kubectl_extsvc.tui.deeds import answer_of
 from kubectl_extsvc.tui.dialogs.agree import AgreeScreen
@@ -136,6 +137,17 @@ def pair_texts(namespace: str, image: str) -> tuple[str, ...]:
     )
 
 
+def container_texts(question: str) -> tuple[str, ...]:
+    """What is asked before an ephemeral container is added; question says to which pod, and of which image."""
+    return (
+        question,
+        "It runs as nobody special (Pod Security restricted), and does nothing until it is asked to probe; what it "
+        "sends takes the pod's own way, through its sidecar if it has one.",
+        f"It ends by itself after {RUNS_SECONDS // 60} minutes, and is listed in the pod until the pod is gone: "
+        "Kubernetes cannot take it out again.",
+    )
+
+
 class _Pods(LinesView):
     """Its g is the dialog's."""
 
@@ -153,7 +165,8 @@ class SourcesScreen(Dialog):
 
     def heading(self) -> str:
         shown = f" with: {self.picking.words}" if self.picking.words else ""
-        return f"Probe from {len(picks(self.picking))} pods{shown}" if picks(self.picking) else f"Probe from …{shown}"
+        picked = len(picks(self.picking))
+        return f"Probe from {picked or '…'}{(' pod' if picked == 1 else ' pods') if picked else ''}{shown}"
 
     def compose_body(self) -> ComposeResult:
         yield Input(placeholder="words of workload, pod, namespace or mode", id="words", compact=True)
@@ -228,17 +241,42 @@ class SourcesScreen(Dialog):
             live.choose_sources(replace(live.wishes.sources, picked=picks(self.picking)))
             self.dismiss()
 
+    def action_container(self) -> None:
+        """Pick the pod under the cursor, and look from it by an ephemeral container of ours."""
+        app, one = self.extsvc, self._under_cursor()
+        live, deeds = app.live, app.deeds
+        if one is None or live is None or deeds is None or not app.may_change():
+            return
+        if one.why_not:
+            app.say(f"{one.pod}: {one.why_not}")
+            return
+        picked = picks(replace(self.picking, picked=self.picking.picked | {one.key}))
+
+        async def add() -> None:
+            source = await deeds.probe_container(one, app.agreed, app.say)
+            if source is not None:
+                live.choose_sources(replace(live.wishes.sources, picked=picked))
+                live.look_through(source)
+                app.call_later(self.dismiss_if_there)
+
+        app.start(add)
+
+    def dismiss_if_there(self) -> None:
+        if self.is_current:
+            self.dismiss()
+
     def action_probe_pods(self) -> None:
         live, namespace = self.extsvc.live, self.picking.namespace
         if live is None or not self.extsvc.may_change():
             return
 
-        def agreed() -> None:
-            live.make_probe_pods(namespace)
-            self.dismiss()
+        def answered(yes: bool) -> None:
+            if yes:
+                live.make_probe_pods(namespace)
+                self.dismiss()
 
         texts = pair_texts(namespace, live.wishes.sources.image)
-        self.extsvc.push_screen(AgreeScreen(f"Make a throw-away pair of pods in {namespace}?", texts, agreed))
+        self.extsvc.push_screen(AgreeScreen(f"Make a throw-away pair of pods in {namespace}?", texts, answered))
 
 
 def _once(*names: str) -> tuple[str, ...]:

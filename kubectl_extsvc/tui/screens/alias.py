@@ -7,12 +7,13 @@ from textual.app import ComposeResult
 
 from kubectl_extsvc.model.finding import Finding
 from kubectl_extsvc.model.resources import ObjectRef
+from kubectl_extsvc.model.source import Source
 from kubectl_extsvc.output.report_text import target_text
 from kubectl_extsvc.output.style import Style
 from kubectl_extsvc.tui.board import AliasView
 from kubectl_extsvc.tui.keys import ACTING, ALIAS, EVERYWHERE, bindings, footer_words
 from kubectl_extsvc.tui.lines import Ink, Line, Span, line, span
-from kubectl_extsvc.tui.panes.choosing import ports_of
+from kubectl_extsvc.tui.panes.choosing import ports_of, seen_of
 from kubectl_extsvc.tui.panes.events import events_pane
 from kubectl_extsvc.tui.panes.findings import findings_pane
 from kubectl_extsvc.tui.panes.headers import headers_pane
@@ -112,6 +113,12 @@ class AliasScreen(BoardScreen):
         text = self.pane.line.text if PANES[self.at.tab][0] == "Findings" and self.pane.line is not None else ""
         return next((finding for finding in findings if finding.code in text), None)
 
+    def selected_source(self) -> Source | None:
+        """The first that is shown."""
+        view = self.view()
+        seen = seen_of(view, None, first=self.at.first, pinned=self.at.pinned) if view is not None else ()
+        return seen[0].source if seen else None
+
     def view(self) -> AliasView | None:
         app = self.extsvc
         alias = app.board.alias(self.ref)
@@ -122,7 +129,7 @@ class AliasScreen(BoardScreen):
             return
         app, style, view = self.extsvc, self.extsvc.options.style, self.view()
         width = max(self.size.width - 1, 20)
-        keys = footer_words(EVERYWHERE, ACTING, ALIAS, readonly=app.options.readonly)
+        keys = footer_words(ALIAS, ACTING, EVERYWHERE, width=self.size.width - 1, readonly=app.options.readonly)
         self.query_one("#keys", LinesView).show([line(span(f" {keys}", Ink.DIM, style))])
         if view is None:
             name = f"{self.ref.name}.{self.ref.namespace}"

@@ -50,7 +50,7 @@ class ListingScreen(BoardScreen):
         self.query_one("#heading", LinesView).show([line(span(f" extsvc {arrow} {self.WORDS}", Ink.STRONG)), Line()])
         self._rows = self.rows(max(self.size.width - 1, 20))
         self.pane.show([row.line for row in self._rows])
-        keys = footer_words(EVERYWHERE, ACTING, LISTING, readonly=readonly)
+        keys = footer_words(LISTING, ACTING, EVERYWHERE, width=self.size.width - 1, readonly=readonly)
         self.query_one("#keys", LinesView).show([line(span(f" {keys}", Ink.DIM, style))])
 
     def _row(self) -> Row | None:

@@ -11,13 +11,13 @@ from textual.events import Resize
 from textual.widgets import Input, Static
 
 from kubectl_extsvc.model.resources import ObjectRef
-from kubectl_extsvc.model.source import MeshMode
+from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.tui.board import Board
 from kubectl_extsvc.tui.keys import ACTING, EVERYWHERE, MATRIX, bindings, footer_words
 from kubectl_extsvc.tui.lines import Line, fitted_line, line
 from kubectl_extsvc.tui.matrix import Counts, Options, counts_of, header_lines
 from kubectl_extsvc.tui.screens.base import BoardScreen
-from kubectl_extsvc.tui.selection import panel_height, panel_lines
+from kubectl_extsvc.tui.selection import panel_height, panel_lines, shown_source
 from kubectl_extsvc.tui.widgets.lines_view import LinesView
 from kubectl_extsvc.tui.widgets.matrix_view import MatrixView
 
@@ -76,6 +76,13 @@ class MatrixScreen(BoardScreen):
     def selected(self) -> ObjectRef | None:
         return self.matrix.selected if self.is_mounted else None
 
+    def selected_source(self) -> Source | None:
+        """That of the chosen cell; in a folded group the one that is told of below the rows."""
+        matrix = self.matrix
+        if not matrix.source or matrix.layout_shown is None:
+            return None
+        return shown_source(self._board(), self._options(), matrix.layout_shown, matrix.alias)
+
     def board_changed(self, dirty: frozenset[ObjectRef] | None) -> None:
         if not self.is_mounted:
             return
@@ -120,7 +127,8 @@ class MatrixScreen(BoardScreen):
         return self.extsvc.command(*words)
 
     def _footer(self, options: Options) -> Line:
-        keys = footer_words(MATRIX, ACTING, EVERYWHERE, readonly=self.extsvc.options.readonly)
+        readonly = self.extsvc.options.readonly
+        keys = footer_words(MATRIX, ACTING, EVERYWHERE, width=options.width - 1, readonly=readonly)
         return fitted_line(line(f" {keys}", style=options.style), options.width, options.style)
 
     def _board(self) -> Board:
