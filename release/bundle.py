@@ -1,4 +1,4 @@
-"""Where the PyInstaller bundle begins: gives back the environment that its boot loader changed, and runs the program."""
+"""Where the PyInstaller bundle begins: gives back the environment as it was before its boot loader, and runs us."""
 
 import os
 import sys

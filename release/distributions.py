@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackagePath
 
-from packaging.markers import Environment, default_environment
+from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -46,18 +46,18 @@ def _applies(requirement: Requirement, extra: str) -> bool:
     return marker is None or any(marker.evaluate({**places, "extra": extra}) for places in _places())
 
 
-def _places() -> Iterator[Environment]:
+def _places() -> Iterator[dict[str, str]]:
+    here = {name: str(value) for name, value in default_environment().items()}
     for python in PYTHONS:
         for platform, system in PLATFORMS:
-            place = default_environment()
-            place.update(
-                python_version=python,
-                python_full_version=f"{python}.0",
-                implementation_version=f"{python}.0",
-                sys_platform=platform,
-                platform_system=system,
-            )
-            yield place
+            yield {
+                **here,
+                "python_version": python,
+                "python_full_version": f"{python}.0",
+                "implementation_version": f"{python}.0",
+                "sys_platform": platform,
+                "platform_system": system,
+            }
 
 
 def files_to_run(distribution: Distribution) -> Iterator[PackagePath]:

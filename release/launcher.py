@@ -39,7 +39,7 @@ if __name__ == "__main__":
     if sys.version_info < OLDEST:
         python = other_python()
         if python:
-            os.execv(python, [python, here] + sys.argv[1:])
+            os.execv(python, [python, here, *sys.argv[1:]])
         sys.stderr.write(HELP % ".".join(map(str, sys.version_info[:3])))
         sys.exit(2)
     sys.path.insert(0, os.path.join(os.path.dirname(here), "lib"))

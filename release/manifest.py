@@ -1,4 +1,4 @@
-"""krew's manifest from .krew.yaml, as krew-release-bot renders it (pkg/source/template.go), from archives on this disk."""
+"""krew's manifest from .krew.yaml, as krew-release-bot renders it (pkg/source/template.go), with archives from disk."""
 
 import re
 from pathlib import Path

@@ -35,6 +35,6 @@ def _component(distribution: Distribution) -> dict[str, object]:
     name = canonicalize_name(distribution.name)
     purl = f"pkg:pypi/{name}@{distribution.version}"
     component: dict[str, object] = {"bom-ref": purl, "name": name, "version": distribution.version, "purl": purl}
-    if licence := distribution.metadata.get("License-Expression"):
+    if licence := distribution.metadata.json.get("license_expression"):
         component["licenses"] = [{"expression": licence}]
     return component
