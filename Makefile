@@ -4,6 +4,9 @@ BIN := .venv/bin
 STAMP := .venv/.from-lock
 DIST_ENV := build/env
 DIST_STAMP := $(DIST_ENV)/.from-lock
+DIST_BUILD = $(DIST_ENV)/bin/python -m release.dist --repository $(REPOSITORY)
+# Where the manifest says that the archives are: OWNER/NAME on GitHub.
+REPOSITORY ?= OWNER/kubectl-extsvc
 # The first Python on PATH that is new enough. Asked only where it is used.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -91,17 +94,15 @@ $(DIST_STAMP): requirements-dist.lock
 	@touch $@
 
 # Everything is dated to the last commit, so two builds of it are the same.
-dist: $(DIST_STAMP) ## what is released, into dist/: wheel, sdist, archives for krew with manifest, and a bill of materials
-	@set -e; rm -rf dist; \
-	export SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 315532800)}; \
-	$(DIST_ENV)/bin/python -m hatchling build -d dist >/dev/null; \
-	$(DIST_ENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-compile --force-reinstall dist/*.whl; \
-	$(DIST_ENV)/bin/python -m release.dist
+dist: $(DIST_STAMP) ## what is released, into dist/: wheel, sdist, archives for krew with manifest, a bill of materials
+	@rm -rf dist; $(DIST_BUILD) --into dist
 
-krew-check: dist ## krew's rules over the archives of dist/, and what they install is run
-	$(DIST_ENV)/bin/python -m release.krew_check dist
+krew-check: dist ## krew's rules over dist/, a second build is the same, and what krew would install is run
+	@set -e; rm -rf build/again; $(DIST_BUILD) --into build/again >/dev/null; \
+	for file in dist/*; do cmp $$file build/again/$${file##*/}; done; echo "two builds are the same, byte for byte"
+	$(DIST_ENV)/bin/python -m release.krew_check $(KREW_CHECK) dist
 
-measured: dist ## sizes and times of what is in dist/, into docs/measured.md
+measured: $(DIST_STAMP) ## sizes and times of what is in dist/ (made by make dist), into docs/measured.md
 	$(DIST_ENV)/bin/python -m release.measured dist docs/measured.md
 
 lock: $(STAMP) ## requirements.lock and requirements-dist.lock anew, from pyproject.toml

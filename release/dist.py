@@ -12,7 +12,7 @@ from kubectl_extsvc import __version__
 from kubectl_extsvc.commands.completion import SCRIPT
 from release.archives import pack
 from release.distributions import closure, files_to_run, licences
-from release.manifest import GITHUB_REPOSITORY, rendered
+from release.manifest import rendered
 from release.sbom import sbom
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,19 +31,18 @@ def onedir_name() -> str:
 def main() -> None:
     parser = ArgumentParser(prog="python -m release.dist", description=__doc__)
     parser.add_argument("--into", type=Path, default=ROOT / "dist")
-    parser.add_argument("--without-onedir", action="store_true", help="what takes a minute is left out")
-    parser.add_argument("--repository", default=GITHUB_REPOSITORY, help="OWNER/NAME that the manifest points to")
+    parser.add_argument("--repository", required=True, help="OWNER/NAME that the manifest points to")
     args = parser.parse_args()
     into: Path = args.into.absolute()
     into.mkdir(parents=True, exist_ok=True)
     epoch = source_date_epoch()
-    work = into.parent / "build" / into.name
+    work = ROOT / "build" / into.name
     shutil.rmtree(work, ignore_errors=True)
 
+    build_and_install_wheel(into)
     build_tree(work / "tree")
     pack(work / "tree", into / TREE, epoch)
-    if not args.without_onedir:
-        pack(build_onedir(work / "onedir", epoch), into / onedir_name(), epoch)
+    pack(build_onedir(work / "onedir", epoch), into / onedir_name(), epoch)
     (into / "sbom.cdx.json").write_text(sbom(closure(), epoch))
     manifest = into / "extsvc.yaml"
     template = (ROOT / ".krew.yaml").read_text()
@@ -60,6 +59,15 @@ def source_date_epoch() -> int:
         )
         os.environ["SOURCE_DATE_EPOCH"] = asked.stdout.strip() or str(BEGIN_OF_ZIP)
     return int(os.environ["SOURCE_DATE_EPOCH"])
+
+
+def build_and_install_wheel(into: Path) -> None:
+    """Wheel and sdist; the archives are made of the wheel, as it is installed in this environment."""
+    hatchling = [sys.executable, "-m", "hatchling", "build", "-d", str(into)]
+    subprocess.run(hatchling, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    (wheel,) = into.glob("*.whl")
+    pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    subprocess.run([*pip, "--no-deps", "--no-compile", "--force-reinstall", str(wheel)], check=True)
 
 
 def build_tree(folder: Path) -> None:
@@ -85,7 +93,8 @@ def build_onedir(folder: Path, epoch: int) -> Path:
     command += ["--distpath", str(folder), "--workpath", str(folder / "work"), str(spec)]
     # Sets are written in an order that hangs on the hash of strings.
     env = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "PYTHONHASHSEED": "0", "PYINSTALLER_CONFIG_DIR": str(folder)}
-    subprocess.run(command, env=env, check=True)
+    folder.mkdir(parents=True)
+    subprocess.run(command, env=env, check=True, cwd=folder)  # from elsewhere, so of the wheel and not of the checkout
     bundle = folder / "kubectl-extsvc"
     for name, distribution in closure().items():
         for file in licences(distribution):

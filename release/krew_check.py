@@ -5,7 +5,6 @@ Everything happens in a scratch folder laid out as krew lays out its own: store/
 
 import contextlib
 import os
-import platform
 import pty
 import select
 import shutil
@@ -23,7 +22,12 @@ from pathlib import Path
 import yaml
 
 from kubectl_extsvc import __version__
-from release.krew_rules import PLATFORMS, Json, platform_of, problems_of_archive, problems_of_manifest
+from release.archives import sha256
+from release.dist import TREE, onedir_name
+from release.distributions import OURS
+from release.krew_rules import PLATFORMS, platform_of, problems_of_archive, problems_of_manifest
+
+PLUGIN = "extsvc"
 
 LARGEST_ARCHIVE = 25_000_000
 """Bytes."""
@@ -35,20 +39,13 @@ ROUNDS = 15
 def main() -> int:
     parser = ArgumentParser(prog="python -m release.krew_check", description=__doc__)
     parser.add_argument("dist", type=Path)
-    dist: Path = parser.parse_args().dist.absolute()
-    manifest = yaml.safe_load((dist / "extsvc.yaml").read_text())
-    problems = list(problems_of_manifest(manifest, "extsvc.yaml"))
-    print(f"extsvc.yaml: {manifest['spec']['version']}, {len(manifest['spec']['platforms'])} selectors", flush=True)
-    for entry in manifest["spec"]["platforms"]:
-        archive = dist / entry["uri"].rpartition("/")[2]
-        places = [place for place in PLATFORMS if platform_of(manifest, place) is entry]
-        print(f"{archive.name}: {', '.join(places)}", flush=True)
-        problems += problems_of_archive(archive, entry)
-        if archive.stat().st_size > LARGEST_ARCHIVE:
-            problems.append(f"{archive.name}: {archive.stat().st_size:,} bytes, more than {LARGEST_ARCHIVE:,}")
+    parser.add_argument("--without-manifest", action="store_true", help="where not all of its archives can be made")
+    args = parser.parse_args()
+    dist: Path = args.dist.absolute()
+    problems = [] if args.without_manifest else list(problems_of(dist))
     if not problems:
-        for place in rehearsed():
-            problems += problems_of_running(manifest, place, dist)
+        for archive in (dist / onedir_name(), dist / TREE):
+            problems += problems_of_running(archive)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if problems:
@@ -57,43 +54,45 @@ def main() -> int:
     return 0
 
 
-def this_platform() -> str:
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    return f"{sys.platform}/{machine}"
+def problems_of(dist: Path) -> Iterator[str]:
+    """Of the manifest, and of the archives that it names."""
+    manifest = yaml.safe_load((dist / "extsvc.yaml").read_text())
+    print(f"extsvc.yaml: {manifest['spec']['version']}, {len(manifest['spec']['platforms'])} selectors", flush=True)
+    yield from problems_of_manifest(manifest, "extsvc.yaml")
+    for entry in manifest["spec"]["platforms"]:
+        archive = dist / entry["uri"].rpartition("/")[2]
+        places = [place for place in PLATFORMS if platform_of(manifest, place) is entry]
+        print(f"{archive.name}: {', '.join(places)}", flush=True)
+        if not archive.exists():
+            yield f"{archive.name} is not in {dist}"
+            continue
+        yield from problems_of_archive(archive, entry)
 
 
-def rehearsed() -> tuple[str, ...]:
-    """Platforms whose archive runs on this machine: its own, and one that is given the tree."""
-    return tuple(dict.fromkeys((this_platform(), "darwin/arm64")))
-
-
-def problems_of_running(manifest: Json, place: str, dist: Path) -> Iterator[str]:
-    entry = platform_of(manifest, place)
-    if entry is None:
-        yield f"nothing is installed on {place}"
-        return
-    archive = dist / entry["uri"].rpartition("/")[2]
+def problems_of_running(archive: Path) -> Iterator[str]:
+    yield from problems_of_archive(archive, {"bin": OURS, "sha256": sha256(archive)})
+    if archive.stat().st_size > LARGEST_ARCHIVE:
+        yield f"{archive.name}: {archive.stat().st_size:,} bytes, more than {LARGEST_ARCHIVE:,}"
     with tempfile.TemporaryDirectory(prefix="krew-") as root:
-        link = installed(manifest, entry, archive, Path(root))
+        link = installed(archive, Path(root))
         env = environment(Path(root))
-        command = ["kubectl", manifest["metadata"]["name"]] if shutil.which("kubectl") else [str(link)]
-        print(f"{archive.name} is installed as for {place}", flush=True)
+        command = ["kubectl", PLUGIN] if shutil.which("kubectl") else [str(link)]
+        print(f"{archive.name}: runs as {' '.join(command)}", flush=True)
         yield from (f"{archive.name}: {problem}" for problem in _told_wrongly(command, env))
-        ratio = ratio_of_help(str(link), str(Path(sys.executable).with_name("kubectl-extsvc")), env)
+        ratio = ratio_of_help(str(link), str(Path(sys.executable).with_name(OURS)), env)
         print(f"  --help takes {ratio:.1f} times what it takes in a virtual environment", flush=True)
         if ratio > SLOWEST_HELP:
             yield f"{archive.name}: --help takes {ratio:.1f} times what it takes in a virtual environment"
 
 
-def installed(manifest: Json, entry: Json, archive: Path, root: Path) -> Path:
+def installed(archive: Path, root: Path) -> Path:
     """Unpack as krew does; gives the link that it would make for kubectl."""
-    name = manifest["metadata"]["name"]
-    store = root / "store" / name / manifest["spec"]["version"]
+    store = root / "store" / PLUGIN / f"v{__version__}"
     with tarfile.open(archive) as tar:
         tar.extractall(store, filter="data")
-    link = root / "bin" / f"kubectl-{name.replace('-', '_')}"
+    link = root / "bin" / f"kubectl-{PLUGIN}"
     link.parent.mkdir()
-    link.symlink_to(store / entry["bin"])
+    link.symlink_to(store / OURS)
     return link
 
 
