@@ -2,6 +2,11 @@
 TESTBED := tests/testbed/testbed
 BIN := .venv/bin
 STAMP := .venv/.from-lock
+DIST_ENV := build/env
+DIST_STAMP := $(DIST_ENV)/.from-lock
+DIST_BUILD = $(DIST_ENV)/bin/python -m release.dist --repository $(REPOSITORY)
+# Where the manifest says that the archives are: OWNER/NAME on GitHub.
+REPOSITORY ?= OWNER/kubectl-extsvc
 # The first Python on PATH that is new enough. Asked only where it is used.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -11,7 +16,7 @@ SEED ?= 1
 COUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint e2e e2e-cluster e2e-beside truth truth-sandbox docs oracle oracle-program bench walk testbed-up testbed-down lock clean
+.PHONY: help env demo test lint e2e e2e-cluster e2e-beside truth truth-sandbox docs oracle oracle-program bench walk testbed-up testbed-down dist krew-check measured lock lock-dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-19s %s\n", $$1, $$2 }'
@@ -82,12 +87,37 @@ testbed-up: ## starts the real cluster
 testbed-down: ## stops it
 	@$(TESTBED) down
 
-lock: $(STAMP) ## requirements.lock anew, from pyproject.toml
+$(DIST_STAMP): requirements-dist.lock
+	@[ -n "$(PYTHON)" ] || { echo 'make: Python 3.11 or newer is needed' >&2; exit 1; }
+	rm -rf $(DIST_ENV) && $(PYTHON) -m venv $(DIST_ENV)
+	$(DIST_ENV)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-dist.lock
+	@touch $@
+
+# Everything is dated to the last commit, so two builds of it are the same.
+dist: $(DIST_STAMP) ## what is released, into dist/: wheel, sdist, archives for krew with manifest, a bill of materials
+	@rm -rf dist; $(DIST_BUILD) --into dist
+
+krew-check: dist ## krew's rules over dist/, a second build is the same, and what krew would install is run
+	@set -e; rm -rf build/again; $(DIST_BUILD) --into build/again >/dev/null; \
+	for file in dist/*; do cmp $$file build/again/$${file##*/}; done; echo "two builds are the same, byte for byte"
+	$(DIST_ENV)/bin/python -m release.krew_check $(KREW_CHECK) dist
+
+measured: $(DIST_STAMP) ## sizes and times of what is in dist/ (made by make dist), into docs/measured.md
+	$(DIST_ENV)/bin/python -m release.measured dist docs/measured.md
+
+lock: $(STAMP) ## requirements.lock and requirements-dist.lock anew, from pyproject.toml
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --disable-pip-version-check --quiet uv
 	@# The build system is locked too: --no-build-isolation takes it from the environment (editables is hatchling's own need).
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' | \
 	$(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --extra sandbox --group dev \
 		--custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml -
+	@$(MAKE) --no-print-directory lock-dist
+
+lock-dist: $(STAMP) ## requirements-dist.lock anew; what both locks have, in the version of requirements.lock
+	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --disable-pip-version-check --quiet uv
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | \
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dist --constraint requirements.lock \
+		--custom-compile-command 'make lock' --output-file requirements-dist.lock pyproject.toml -
 
 clean: ## removes the environment and what tools left; keeps the cluster's programs
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

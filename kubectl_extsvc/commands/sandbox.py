@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import kubectl_extsvc
 from kubectl_extsvc import commands
 from kubectl_extsvc.commands.connecting import until_interrupted
 from kubectl_extsvc.commands.exit_codes import ExitCode
@@ -98,7 +99,15 @@ def argv_of(words: Sequence[str]) -> list[str]:
     if list(words[:2]) == ["kubectl", "extsvc"]:
         words = words[2:]
     ours = not words or words[0].startswith("-") or words[0] in {*commands.COMMANDS, *commands.ALSO_KNOWN_AS}
-    return [sys.executable, "-m", "kubectl_extsvc", *words] if ours else list(words)
+    return [*ourselves(), *words] if ours else list(words)
+
+
+def ourselves() -> list[str]:
+    """argv that starts this very program again, however it was installed."""
+    if getattr(sys, "frozen", False):  # PyInstaller: the program is its own interpreter
+        return [sys.executable]
+    # By its folder: with -m the current folder would be looked into, and what a launcher put on the path would not.
+    return [sys.executable, os.path.dirname(kubectl_extsvc.__file__)]
 
 
 def environment(sandbox: "Sandbox") -> Mapping[str, str]:

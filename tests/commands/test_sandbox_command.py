@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_extsvc.commands.sandbox import argv_of, scenario_table
+import kubectl_extsvc
+from kubectl_extsvc.commands.sandbox import argv_of, ourselves, scenario_table
 from kubectl_extsvc.sandbox.scenarios import names
 
 SANDBOX = [sys.executable, "-m", "kubectl_extsvc", "sandbox"]
@@ -26,14 +28,29 @@ def test_list_names_every_scenario_with_what_verify_says() -> None:
 @pytest.mark.parametrize(
     ("words", "argv"),
     [
-        (["verify", "my-pay", "-A"], [sys.executable, "-m", "kubectl_extsvc", "verify", "my-pay", "-A"]),
-        (["kubectl", "extsvc", "get"], [sys.executable, "-m", "kubectl_extsvc", "get"]),
-        (["--version"], [sys.executable, "-m", "kubectl_extsvc", "--version"]),
+        (["verify", "my-pay", "-A"], [*ourselves(), "verify", "my-pay", "-A"]),
+        (["kubectl", "extsvc", "get"], [*ourselves(), "get"]),
+        (["--version"], [*ourselves(), "--version"]),
         (["kubectl", "get", "services"], ["kubectl", "get", "services"]),
     ],
 )  # fmt: skip
 def test_a_command_is_ours_by_its_verb_and_a_program_otherwise(words: list[str], argv: list[str]) -> None:
     assert argv_of(words) == argv
+
+
+def test_we_start_ourselves_from_where_we_are_whatever_the_current_folder_holds(tmp_path: Path) -> None:
+    (tmp_path / "kubectl_extsvc").mkdir()
+    (tmp_path / "kubectl_extsvc" / "__init__.py").write_text("raise SystemExit('imported from the current folder')")
+    package = shutil.copytree(Path(kubectl_extsvc.__file__).parent, tmp_path / "a lib" / "kubectl_extsvc")
+    (package / "__init__.py").write_text('__version__ = "of the copy"')
+    for argv, version in ((ourselves(), kubectl_extsvc.__version__), ([sys.executable, str(package)], "of the copy")):
+        done = subprocess.run([*argv, "version"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=50)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"Client Version: v{version}\n", "")
+
+
+def test_a_bundle_is_its_own_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert argv_of(["get"]) == [sys.executable, "get"]
 
 
 def test_a_command_runs_inside_and_its_exit_code_is_the_sandboxs() -> None:
