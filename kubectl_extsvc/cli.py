@@ -1,6 +1,7 @@
 """argv → command → exit code. The only place that ends the process; stdout is data, stderr is talk.
 
-Nothing heavy is imported here: --help, --version, completion of what needs no cluster and usage errors must cost what the interpreter costs.
+Nothing heavy is imported here: --help, --version, usage errors and completion of verbs and flags must cost what the
+interpreter costs.
 """
 
 import gc
