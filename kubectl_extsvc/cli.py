@@ -1,13 +1,16 @@
 """argv → command → exit code. The only place that ends the process; stdout is data, stderr is talk.
 
-Nothing heavy is imported here: --help, --version, completion and usage errors must cost what the interpreter costs.
+Nothing heavy is imported here: --help, --version, usage errors and completion of verbs and flags must cost what the
+interpreter costs.
 """
 
 import gc
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 
 from kubectl_extsvc import commands
@@ -63,13 +66,39 @@ def said(error: ExtsvcError) -> str:
 
 
 def complete(argv: Sequence[str] | None = None) -> int:
-    """Answer kubectl's completion protocol: a candidate a line, then the cobra directive. Never fails, never talks."""
-    from kubectl_extsvc.commands.completing import candidates
+    """Answer kubectl's completion protocol: a candidate a line, then the cobra directive.
 
-    words = list(sys.argv[1:] if argv is None else argv)
-    for line in candidates(words):
+    Somebody waits at a prompt: this neither fails nor talks, nor lets anything else talk, and has an end.
+    """
+    from kubectl_extsvc.commands.completing import LIMIT, candidates
+
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT)
+    _keep_quiet()
+    lines = candidates(list(sys.argv[1:] if argv is None else argv), time.monotonic() + LIMIT)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for line in lines:
         print(line)
     return ExitCode.DONE
+
+
+def _give_up(_signal: int, _frame: FrameType | None) -> None:
+    """Whatever hangs, a thread that asks a dead name server too."""
+    from kubectl_extsvc.commands.completing import NO_FILES
+
+    os.write(sys.stdout.fileno(), f"{NO_FILES}\n".encode())
+    os._exit(ExitCode.DONE)
+
+
+def _keep_quiet() -> None:
+    """Leave neither us nor a credential plugin anything to ask by: no stdin, stderr, terminal or display."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 2)
+    with suppress(OSError):  # already the first of a process group: started by hand
+        os.setsid()
+    for display in ("DISPLAY", "WAYLAND_DISPLAY"):
+        os.environ.pop(display, None)
 
 
 def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:

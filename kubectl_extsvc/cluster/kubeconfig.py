@@ -147,6 +147,21 @@ def resolve(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """What --context, --cluster and --user may name, in the files' order."""
+
+    contexts: tuple[str, ...]
+    clusters: tuple[str, ...]
+    users: tuple[str, ...]
+
+
+def known_names(flags: ConnectionFlags, environ: Mapping[str, str], home: str | Path) -> KnownNames:
+    """Of the kubeconfig files that kubectl would read. Raises ConfigurationError."""
+    merged = _merge([_load(path) for path in _files(flags, environ, home)])
+    return KnownNames(tuple(merged.contexts), tuple(merged.clusters), tuple(merged.users))
+
+
 def environment_proxy(url: str, environ: Mapping[str, str]) -> str:
     """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY ask for on the way to url, "" for none; as Go reads them.
 

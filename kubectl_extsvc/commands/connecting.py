@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from kubectl_extsvc.cluster.client import Cluster
-    from kubectl_extsvc.cluster.kubeconfig import Connection
+    from kubectl_extsvc.cluster.kubeconfig import Connection, ConnectionFlags
 
 T = TypeVar("T")
 
@@ -49,20 +49,26 @@ def add_connection_flags(parser: argparse.ArgumentParser) -> None:
 
 def connection_of(args: argparse.Namespace) -> "Connection":
     """The connection that flags, environment and kubeconfig files name together."""
-    from kubectl_extsvc.cluster.kubeconfig import ConnectionFlags, parse_request_timeout, resolve
+    from kubectl_extsvc.cluster.kubeconfig import resolve
+
+    return resolve(connection_flags(args), os.environ, Path.home())
+
+
+def connection_flags(args: argparse.Namespace) -> "ConnectionFlags":
+    """What add_connection_flags has read. Raises UsageError for a bad time."""
+    from kubectl_extsvc.cluster.kubeconfig import ConnectionFlags, parse_request_timeout
 
     timeout = parse_request_timeout(args.request_timeout) if args.request_timeout is not None else None
     names = (
         "kubeconfig", "context", "cluster", "user", "namespace", "server", "token", "tls_server_name",
         "certificate_authority", "client_certificate", "client_key", "impersonate_user", "impersonate_uid",
     )  # fmt: skip
-    flags = ConnectionFlags(
+    return ConnectionFlags(
         **{name: getattr(args, name) for name in names if getattr(args, name, None) is not None},
         insecure_skip_tls_verify=args.insecure_skip_tls_verify,
         impersonate_groups=tuple(args.impersonate_groups),
         request_timeout=timeout,
     )
-    return resolve(flags, os.environ, Path.home())
 
 
 def with_cluster(args: argparse.Namespace, story: "Callable[[Cluster], Awaitable[T]]") -> T:

@@ -53,6 +53,13 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"unexpected argument {spare[0]!r}")
         return args
 
+    def read_so_far(self, words: Sequence[str]) -> argparse.Namespace:
+        """This verb's words as far as they are typed: what is missing or unknown is passed over."""
+        end = words.index("--") if "--" in words else len(words)
+        args, _ = self.parse_known_intermixed_args(self._with_plain_booleans(words[:end]))
+        self._take_names(args, words[end + 1 :])
+        return args
+
     def _take_names(self, args: argparse.Namespace, names: Sequence[str]) -> Sequence[str]:
         """Give names to the verb's positional argument; what it does not take is left over."""
         positional = next((action for action in self._actions if not action.option_strings), None)

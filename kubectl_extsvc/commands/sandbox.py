@@ -114,6 +114,13 @@ def environment(sandbox: "Sandbox") -> Mapping[str, str]:
     return {**os.environ, "KUBECONFIG": str(sandbox.kubeconfig)}
 
 
+def scenario_titles() -> dict[str, str]:
+    """Scenario → what is wrong in it."""
+    from kubectl_extsvc.sandbox.scenarios import names, scenario
+
+    return {one.name: one.title for one in map(scenario, names())}
+
+
 def scenario_table() -> str:
     """Name, what verify says and title of every scenario."""
     from kubectl_extsvc.sandbox.scenarios import names, scenario

@@ -235,14 +235,24 @@ def _source(text: str) -> tuple[str, str, str]:
     name, _, namespace = rest.partition(".")
     if not slash or not name:
         raise UsageError(f'--from "{text}" must be KIND/NAME or KIND/NAME.NAMESPACE, for example pod/web-0.shop')
+    kind = source_kind(kind)
+    if kind not in source_kinds():
+        raise UsageError(f'--from "{text}": KIND must be one of {", ".join(source_kinds())}')
+    return kind, name, namespace
+
+
+def source_kinds() -> tuple[str, ...]:
+    """What --from takes before the slash."""
     from kubectl_extsvc.model.resources import WORKLOADS
 
+    return ("pod", *sorted(WORKLOADS))
+
+
+def source_kind(word: str) -> str:
+    """The kind that a word means, as kubectl's short names do."""
     short = {"po": "pod", "pods": "pod", "deploy": "deployment", "deployments": "deployment", "sts": "statefulset",
              "ds": "daemonset", "rs": "replicaset"}  # fmt: skip
-    kind = short.get(kind.lower(), kind.lower())
-    if kind != "pod" and kind not in WORKLOADS:
-        raise UsageError(f'--from "{text}": KIND must be one of pod, {", ".join(sorted(WORKLOADS))}')
-    return kind, name, namespace
+    return short.get(word.lower(), word.lower())
 
 
 def _header(text: str) -> tuple[str, str]:
