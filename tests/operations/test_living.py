@@ -532,7 +532,7 @@ async def test_no_watch_is_told_of_the_slices_of_pods() -> None:
 
             await watch(resource, where, heard, **more)
 
-        cluster.watch = watch_  # type: ignore[method-assign]
+        cluster.watch = watch_  # type: ignore[method-assign, assignment]
 
     async with following("healthy", before=listening) as it:
         await it.swept()
