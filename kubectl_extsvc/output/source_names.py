@@ -9,6 +9,9 @@ from kubectl_extsvc.model.source import Source
 # without vowels: apimachinery pkg/util/rand, SafeEncodeString and String.
 _GENERATED = re.compile(r"(?:-[bcdfghjklmnpqrstvwxz2456789]{5,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}$")
 
+_STATEFUL_SET_LABEL = "statefulset.kubernetes.io/pod-name"
+"""Every StatefulSet's pods have it (k8s.io/api/apps/v1, StatefulSetPodNameLabel)."""
+
 
 def short_names(sources: Sequence[Source]) -> dict[str, str]:
     """Key of each source → the shortest name under which all of them differ: web, web.shop, web-7d9f-x2x4q, …"""
@@ -23,6 +26,13 @@ def short_names(sources: Sequence[Source]) -> dict[str, str]:
         if len(set(names.values())) == len(names):
             return names
     return {key: f"{source.pod}.{source.namespace}" for key, source in distinct.items()}
+
+
+def workload_of(source: Source) -> str:
+    """Name of what made the pod, by the pod's name: web for web-7d9f-x2x4q, and for web-0 of a StatefulSet."""
+    if any(key == _STATEFUL_SET_LABEL for key, _ in source.labels):
+        return source.pod.rpartition("-")[0] or source.pod
+    return _workload(source)
 
 
 def _workload(source: Source) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import anyio
@@ -13,10 +14,11 @@ from textual.binding import BindingType
 from kubectl_extsvc.errors import ExtsvcError, cause_of
 from kubectl_extsvc.model.finding import Finding
 from kubectl_extsvc.model.hostile_text import one_line
-from kubectl_extsvc.model.live import LiveEvent
+from kubectl_extsvc.model.live import Asking, LiveEvent
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.output.style import Style
 from kubectl_extsvc.tui.board import Board, Happening
+from kubectl_extsvc.tui.cells import SHOWN_AS_ASKING
 from kubectl_extsvc.tui.keys import ACTING, EVERYWHERE, bindings, help_groups
 from kubectl_extsvc.tui.screens.base import BoardScreen
 
@@ -80,6 +82,9 @@ class ExtsvcApp(App[str]):
     def take(self, event: LiveEvent) -> None:
         """Note an event; the screen follows at its own pace."""
         self._mark(self.board.take(event))
+        if isinstance(event, Asking) and self.is_running:
+            shown = partial(self._mark, event.aliases)
+            self.call_later(self.set_timer, SHOWN_AS_ASKING, shown)
 
     def say(self, text: str) -> None:
         """A line for the person: in the log, and for a moment at the bottom of the screen."""
@@ -102,12 +107,15 @@ class ExtsvcApp(App[str]):
         dirty, self._dirty = self._dirty, set()
         if not self.screen_stack:  # the app is ending
             return
-        # The one on top, or the one that is seen around a dialog.
-        shown = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, BoardScreen)), None)
+        shown = self._board_screen()
         if self.frozen_at or shown is None:
             self._dirty = None  # drawn whole when it comes back
             return
         shown.board_changed(None if dirty is None else frozenset(dirty))
+
+    def _board_screen(self) -> BoardScreen | None:
+        """The one on top, or the one that is seen around a dialog."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, BoardScreen)), None)
 
     # --- the app itself --------------------------------------------------------------------------------------------
 
@@ -122,7 +130,9 @@ class ExtsvcApp(App[str]):
         self.call_after_refresh(self.painted.set)
 
     def _tick(self) -> None:
-        """Something on the screen counts seconds: only then is there anything to draw."""
+        """Where something on the screen counts seconds, draw it."""
+        if (shown := self._board_screen()) is not None:
+            shown.grow_old()
         if self.board.asking or self.board.lost is not None or self.frozen_at:
             self._mark(frozenset(ref for asking in self.board.asking.values() for ref in asking.aliases))
 

@@ -22,6 +22,9 @@ SHORT_STAGE = {
 }
 """At most five letters, for cells and for Δ."""
 
+SHOWN_AS_ASKING = 0.4
+"""Seconds after which it is said that an answer is awaited."""
+
 RUNNING = Glyph("~", "RUN", Tint.YELLOW)
 FORBIDDEN = Glyph("⊘", "RBAC", Tint.YELLOW)
 NO_TOOL = Glyph("∅", "TOOL", Tint.YELLOW)

@@ -84,8 +84,8 @@ MATRIX = (
     Key(("slash",), "filter", "filter: text, ns: state: code: mesh:, ! for not", "filter", spare=1),
     Key(("exclamation_mark",), "problems", "only what is not well", "problems", spare=3),
     Key(("0",), "all_namespaces", "the aliases of all namespaces, or of one"),
-    Key(("plus",), "unfold", "each source in a column of its own"),
-    Key(("minus",), "fold", "sources of a kind in one column"),
+    Key(("plus",), "unfold", "more columns: a workload each, then a pod each"),
+    Key(("minus",), "fold", "fewer columns: a workload each, then a kind of source each"),
     Key(("n",), "next_problem", "to the next that is not well"),
     Key(("N",), "previous_problem", "to the one before that is not well"),
 )
@@ -154,6 +154,7 @@ SOURCES = (
         "container",
         "an ephemeral container in a pod without curl, after a question",
         "container",
+        spare=1,
         changes=True,
     ),
     Key(
@@ -161,6 +162,7 @@ SOURCES = (
         "probe_pods",
         "a throw-away pair of pods in the alias's namespace, after a question",
         "pair",
+        spare=1,
         changes=True,
     ),
 )

@@ -5,8 +5,8 @@ alias alone, so that an update costs one row.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
@@ -18,12 +18,20 @@ from kubectl_extsvc.model.hostile_text import one_line
 from kubectl_extsvc.model.observation import StageState
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.source import MeshMode, Source
-from kubectl_extsvc.output.source_names import short_names
+from kubectl_extsvc.output.source_names import short_names, workload_of
 from kubectl_extsvc.output.style import STATES, Glyph, Style, in_charset
 from kubectl_extsvc.tui.board import LOOKS_KEPT, Board, Look
-from kubectl_extsvc.tui.cells import NOT_ASKED, RUNNING, SHORT_STAGE, Cell
+from kubectl_extsvc.tui.cells import NOT_ASKED, RUNNING, SHORT_STAGE, SHOWN_AS_ASKING, Cell
 from kubectl_extsvc.tui.filtering import matches, parsed, sources_shown, state_of
 from kubectl_extsvc.tui.lines import INK_OF, SIGNS, Ink, Line, Span, fitted, fitted_line, line, span
+
+
+class Fold(Enum):
+    """What has a column of its own in a group."""
+
+    PODS = "pods"
+    WORKLOADS = "workloads"
+    MODE = "mode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +51,8 @@ class Options:
     """Seconds between two looks."""
     filter: str = ""
     problems_only: bool = False
-    folded: frozenset[MeshMode] = frozenset()
-    """Groups that are folded on demand."""
-    opened: frozenset[MeshMode] = frozenset()
-    """Groups that stay open even if they do not fit."""
+    fold: Mapping[MeshMode, Fold] = field(default_factory=dict)
+    """Groups that are folded, or not, on demand; the others as they fit."""
     selected: ObjectRef | None = None
     source: str = ""
     """Key of the source whose cell is chosen; "": the whole row."""
@@ -101,8 +107,22 @@ def is_visible(board: Board, options: Options, alias: Alias) -> bool:
 ALIAS_AT_MOST = 28
 TARGET_AT_MOST = 30
 NAME_AT_MOST = 16
+SHORTEST_OLD = 10.0
 DELTA_WIDTH = 7
 """≠route, and in ASCII !=route."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A pod, those of a workload, or all of a mesh mode."""
+
+    name: str
+    sources: tuple[Source, ...]
+    width: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(source.key for source in self.sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +130,26 @@ class Group:
     """The sources of one mesh mode."""
 
     mode: MeshMode
-    sources: tuple[Source, ...]
-    names: tuple[str, ...]
-    """Short names of the pods, in the same order."""
-    keys: tuple[str, ...]
-    folded: bool
-    columns: tuple[int, ...]
-    """Width of each column: one a source, or one for all if folded."""
+    fold: Fold
+    columns: tuple[Column, ...]
+
+    @property
+    def folded(self) -> bool:
+        """Into one column, which has no name but the group's."""
+        return self.fold is Fold.MODE
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return tuple(source for column in self.columns for source in column.sources)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(source.key for source in self.sources)
 
     @property
     def width(self) -> int:
         """With a blank before each column and after the last, without the rule before it."""
-        return sum(self.columns) + len(self.columns) + 1
+        return sum(column.width for column in self.columns) + len(self.columns) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +194,20 @@ class Layout:
         start = self.fixed
         for group in self.groups:
             start += 1
-            for index, width in enumerate(group.columns):
-                if key in group.keys if group.folded else key == group.keys[index]:
-                    return start, 1 + width
-                start += 1 + width
+            for column in group.columns:
+                if key in column.keys:
+                    return start, 1 + column.width
+                start += 1 + column.width
             start += 1
         return 0, 0
 
-    def group_of(self, key: str) -> Group | None:
-        return next((group for group in self.groups if key in group.keys), None)
+    def sources_with(self, key: str) -> tuple[Source, ...]:
+        """Those that share a source's column."""
+        columns = (column for group in self.groups for column in group.columns)
+        return next((column.sources for column in columns if key in column.keys), ())
 
     def source_at(self, column: int) -> str:
-        """Key of the source whose column that is; "" if it is none's. Of a folded group the first."""
+        """Key of the source whose column that is, of several the first; "" if it is none's."""
         for key in self.stops():
             start, width = self.column_of(key)
             if start <= column < start + width:
@@ -185,12 +215,13 @@ class Layout:
         return ""
 
     def stops(self) -> tuple[str, ...]:
-        """Source keys that left and right go over; of a folded group its first."""
-        return tuple(key for group in self.groups for key in (group.keys[:1] if group.folded else group.keys))
+        """Source keys that left and right go over: the first of each column."""
+        return tuple(column.keys[0] for group in self.groups for column in group.columns)
 
 
 def layout_of(board: Board, options: Options) -> Layout:
-    """The widest form in which all open groups fit; groups that do not are folded, the largest first."""
+    """The widest form in which all groups fit. Those that do not are folded: all to workloads before one to its mode,
+    the largest first."""
     scope = in_scope(board, options)
     shape = shape_of(options)
     namespaced = len({alias.namespace for alias in scope}) > 1 or options.all_namespaces
@@ -199,7 +230,7 @@ def layout_of(board: Board, options: Options) -> Layout:
     full = min(max(targets, len("TARGET")), TARGET_AT_MOST)
     sources = sources_shown(parsed(options.filter), board.sources)
     modes = tuple(dict.fromkeys(source.mode for source in sources)) if scope else ()
-    folded = set(options.folded)
+    fold = {mode: options.fold.get(mode, Fold.PODS) for mode in modes}
     base = Layout(
         shape=shape,
         style=options.style,
@@ -220,11 +251,10 @@ def layout_of(board: Board, options: Options) -> Layout:
     forms = [base, short, replace(short, history=few), replace(short, history=few, kind=0)]
     forms += [replace(short, history=0, kind=0, target=target) for target in (short.target, min(full, 8))]
     while True:
-        groups = tuple(_group(mode, sources, mode in folded, options.style) for mode in modes)
+        groups = tuple(_group(mode, sources, fold[mode], options.style) for mode in modes)
         tried = [replace(form, groups=groups) for form in forms]
         fitting = next((form for form in tried if form.total <= options.width), None)
-        foldable = [group for group in groups if not group.folded and len(group.sources) > 1]
-        foldable = [group for group in foldable if group.mode not in options.opened]
+        foldable = [group for group in groups if len(group.columns) > 1 and group.mode not in options.fold]
         if fitting is not None:
             spare = options.width - fitting.total
             target = min(full, fitting.target + spare)
@@ -234,19 +264,55 @@ def layout_of(board: Board, options: Options) -> Layout:
         if not foldable:
             # Nothing more can be folded: the sources scroll, so the target must not take their room.
             return replace(tried[-1], target=0)
-        folded.add(max(foldable, key=lambda group: len(group.sources)).mode)
+        chosen = max(foldable, key=lambda group: (more_folded(group) is Fold.WORKLOADS, len(group.columns)))
+        fold[chosen.mode] = more_folded(chosen)
 
 
-def _group(mode: MeshMode, sources: Sequence[Source], folded: bool, style: Style) -> Group:
+def more_folded(group: Group) -> Fold:
+    """The next step to fewer columns."""
+    return Fold.WORKLOADS if group.fold is Fold.PODS and _has_replicas(group.sources) else Fold.MODE
+
+
+def less_folded(group: Group) -> Fold:
+    """The next step to more columns."""
+    return Fold.WORKLOADS if group.fold is Fold.MODE and _has_replicas(group.sources) else Fold.PODS
+
+
+def _has_replicas(sources: Sequence[Source]) -> bool:
+    return len({(source.namespace, workload_of(source)) for source in sources}) < len(sources)
+
+
+def _group(mode: MeshMode, sources: Sequence[Source], fold: Fold, style: Style) -> Group:
     mine = tuple(source for source in sources if source.mode is mode)
-    by_key = short_names(mine)
-    names = tuple(_said(by_key[source.key], style) for source in mine)
-    keys = tuple(source.key for source in mine)
     narrowest = 10 if style.ascii else 9
-    if folded:
-        return Group(mode, mine, names, keys, True, (narrowest + 3,))
-    columns = tuple(max(min(cell_len(name), NAME_AT_MOST), narrowest) for name in names)
-    return Group(mode, mine, names, keys, False, columns)
+    if fold is Fold.MODE:
+        return Group(mode, fold, (Column("", mine, narrowest + len("3/3")),))
+    if fold is Fold.WORKLOADS:
+        return Group(mode, fold, _workload_columns(mine, narrowest, style))
+    by_key = short_names(mine)
+    names = [(_said(by_key[source.key], style), source) for source in mine]
+    return Group(mode, fold, tuple(Column(name, (one,), _width_of(name, narrowest)) for name, one in names))
+
+
+def _workload_columns(sources: Sequence[Source], narrowest: int, style: Style) -> tuple[Column, ...]:
+    by_workload: dict[tuple[str, str], list[Source]] = {}
+    for source in sources:
+        by_workload.setdefault((source.namespace, workload_of(source)), []).append(source)
+    names = Counter(name for _, name in by_workload)
+    columns = []
+    for (namespace, name), pods in by_workload.items():
+        said = _said(name if names[name] == 1 else f"{name}.{namespace}", style)
+        if len(pods) == 1:
+            columns.append(Column(said, tuple(pods), _width_of(said, narrowest)))
+            continue
+        count = f" {len(pods)}"
+        said = fitted(said, min(cell_len(said), NAME_AT_MOST - len(count)), style) + count
+        columns.append(Column(said, tuple(pods), _width_of(said, narrowest + len("3/3"))))
+    return tuple(columns)
+
+
+def _width_of(name: str, narrowest: int) -> int:
+    return max(min(cell_len(name), NAME_AT_MOST), narrowest)
 
 
 def alias_text(alias: Alias, namespaced: bool, style: Style = SIGNS) -> str:
@@ -336,9 +402,8 @@ def _group_names(group: Group, layout: Layout) -> list[Span]:
         count = len(group.sources)
         alone = not _names_groups_above(layout)
         words = f"{group.mode} {count}" if alone else f"{count} pod" if count == 1 else f"{count} pods"
-        return [Span(" " + fitted(words, group.columns[0], layout.style), Ink.STRONG)]
-    pairs = zip(group.names, group.columns, strict=True)
-    return [Span(" " + fitted(name, width, layout.style), Ink.STRONG) for name, width in pairs]
+        return [Span(" " + fitted(words, group.columns[0].width, layout.style), Ink.STRONG)]
+    return [Span(" " + fitted(one.name, one.width, layout.style), Ink.STRONG) for one in group.columns]
 
 
 def _side(layout: Layout) -> Span:
@@ -358,9 +423,16 @@ def _ended(parts: Iterable[Span], layout: Layout, filling: str, right: str) -> L
 
 
 def row_line(
-    board: Board, layout: Layout, alias: Alias, now: float, *, selected: bool = False, source: str = ""
+    board: Board,
+    layout: Layout,
+    alias: Alias,
+    now: float,
+    *,
+    selected: bool = False,
+    source: str = "",
+    old: Collection[str] = (),
 ) -> Line:
-    """One alias. source: key of the chosen cell, if its row is selected."""
+    """One alias. source: key of the chosen cell, if its row is selected. old: keys of cells that are dimmed."""
     style = layout.style
     mark = (">" if style.ascii else "▸") if selected else " "
     if layout.shape is Shape.LIST:
@@ -376,14 +448,16 @@ def row_line(
     known = board.cells.get(ref, {})
     for group in layout.groups:
         parts.append(side)
-        cells = [known.get(key) or _unknown_cell(board, ref, key, now) for key in group.keys]
-        if group.folded:
-            summed = group_text(cells, style)
-            chosen = mark if source in group.keys else " "
-            parts.append(Span(chosen + fitted(summed.text, group.columns[0], style), summed.ink))
-        else:
-            for key, cell, width in zip(group.keys, cells, group.columns, strict=True):
-                parts.append(_cell_span(cell, width, mark if key == source else " ", style))
+        for column in group.columns:
+            keys = column.keys
+            cells = [known.get(key) or _unknown_cell(board, ref, key, now) for key in keys]
+            lead, dim = mark if source in keys else " ", bool(old) and all(key in old for key in keys)
+            if len(cells) == 1:
+                parts.append(_cell_span(cells[0], column.width, lead, style, dim=dim))
+            else:
+                summed = group_text(cells, style)
+                text = lead + fitted(summed.text, column.width, style)
+                parts.append(Span(text, Ink.DIM if dim else summed.ink))
         parts.append(Span(" "))
     if layout.tail:
         parts.append(side)
@@ -410,12 +484,27 @@ def filler_line(layout: Layout) -> Line:
 
 
 def _unknown_cell(board: Board, ref: ObjectRef, key: str, now: float) -> Cell:
-    """Not asked yet, or being asked for the first time, and after a second for how long."""
+    """Not asked yet, or being asked for the first time: after a moment that is shown, after a second for how long."""
     asking = board.asking.get(key)
-    if asking is None or ref not in asking.aliases:
+    if asking is None or ref not in asking.aliases or now - asking.at < SHOWN_AS_ASKING:
         return NOT_ASKED
     seconds = int(now - asking.at)
     return Cell(RUNNING, f"{seconds} s" if seconds >= 1 else "")
+
+
+def old_cells(board: Board, ref: ObjectRef, options: Options) -> frozenset[str]:
+    """Keys of the sources that were asked about an alias too long ago to be trusted as what is so now."""
+    limit = options.now - old_after(options.interval)
+    return frozenset(
+        source.key
+        for source in board.sources
+        if (kept := board.samples.get((ref, source.key))) is not None and kept[-1].at < limit
+    )
+
+
+def old_after(interval: float) -> float:
+    """Seconds: three looks left out, and never less than one slow look takes."""
+    return max(3 * interval, SHORTEST_OLD)
 
 
 def cell_text(cell: Cell, style: Style) -> str:
@@ -426,8 +515,8 @@ def cell_text(cell: Cell, style: Style) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _cell_span(cell: Cell, width: int, lead: str, style: Style) -> Span:
-    return Span(lead + fitted(cell_text(cell, style), width, style), INK_OF[cell.glyph.tint])
+def _cell_span(cell: Cell, width: int, lead: str, style: Style, *, dim: bool = False) -> Span:
+    return Span(lead + fitted(cell_text(cell, style), width, style), Ink.DIM if dim else INK_OF[cell.glyph.tint])
 
 
 def group_text(cells: Sequence[Cell], style: Style) -> Span:

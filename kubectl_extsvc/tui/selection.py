@@ -9,11 +9,12 @@ from kubectl_extsvc.model.observation import WAY, Stage, StageResult, StageState
 from kubectl_extsvc.model.report import SourceReport
 from kubectl_extsvc.model.source import Source
 from kubectl_extsvc.output.style import SEVERITIES, STATES, Style, in_charset
+from kubectl_extsvc.output.table import human_duration
 from kubectl_extsvc.tui.board import Board
-from kubectl_extsvc.tui.cells import SHORT_STAGE, concerns, ports_from
+from kubectl_extsvc.tui.cells import SHORT_STAGE, SHOWN_AS_ASKING, concerns, ports_from
 from kubectl_extsvc.tui.filtering import parsed, sources_shown
 from kubectl_extsvc.tui.lines import LONGEST_TEXT, Ink, Line, Span, fitted_line, line, sign, span, wrapped
-from kubectl_extsvc.tui.matrix import Layout, Options, Shape, box, shape_of
+from kubectl_extsvc.tui.matrix import Layout, Options, Shape, box, old_after, shape_of
 
 LIST_NOTE = "60×15 or more shows the matrix"
 
@@ -44,7 +45,7 @@ def panel_lines(
     inner = width - (4 if framed else 2)
     height = panel_height(options) - (2 if framed else 1)
     body = _body(board, alias, source, inner, height, style)
-    title = _title(alias, source, style)
+    title = _title(alias, source, _age_of(board, options, alias, source), style)
     side = Span(rules.side, Ink.FRAME)
     top = rules.middle if framed else ("", "")
     lines = [_ruled(title, place, rules.flat, top, options)]
@@ -59,11 +60,10 @@ def panel_lines(
 
 
 def shown_source(board: Board, options: Options, layout: Layout, alias: Alias | None) -> Source | None:
-    """The one whose cell is chosen; of a folded group, or of all if none is chosen, the worst for this alias."""
-    group = layout.group_of(options.source) if options.source else None
-    if group is not None and not group.folded:
-        return next(source for source in group.sources if source.key == options.source)
-    sources = group.sources if group is not None else sources_shown(parsed(options.filter), board.sources)
+    """The one whose cell is chosen; of several in its column, or of all if none is chosen, the worst for this alias."""
+    sources = layout.sources_with(options.source) or sources_shown(parsed(options.filter), board.sources)
+    if options.source and len(sources) == 1:
+        return sources[0]
     if alias is None:
         return None
     return min(sources, key=lambda source: board.cell(alias, source).rank, default=None)
@@ -129,12 +129,25 @@ def short_words(result: StageResult) -> str:
             return text
 
 
-def _title(alias: Alias | None, source: Source | None, style: Style) -> Span:
+def _age_of(board: Board, options: Options, alias: Alias | None, source: Source | None) -> str:
+    """How old the answer is, once that is worth a word; and for how long another one is awaited."""
+    if alias is None or source is None:
+        return ""
+    kept, asking = board.samples.get((alias.service, source.key)), board.asking.get(source.key)
+    age = options.now - kept[-1].at if kept else 0.0
+    waited = options.now - asking.at if asking is not None and alias.service in asking.aliases else 0.0
+    words = [f"{human_duration(age)} ago"] if age > old_after(options.interval) else []
+    if waited >= SHOWN_AS_ASKING:
+        words.append(f"asking for {human_duration(waited)}" if waited >= 1 else "asking")
+    return ", ".join(words)
+
+
+def _title(alias: Alias | None, source: Source | None, age: str, style: Style) -> Span:
     if alias is None:
         return Span("")
     name = f"{alias.name}.{alias.namespace}"
     whence = f" from {source.pod} ({source.mode})" if source is not None else ""
-    return span(one_line(name + whence), Ink.STRONG, style)
+    return span(one_line(name + whence) + (f", {age}" if age else ""), Ink.STRONG, style)
 
 
 def _ruled(title: Span, place: str, flat: str, ends: tuple[str, str], options: Options) -> Line:

@@ -17,6 +17,7 @@ from kubectl_extsvc.tui.cells import Cell
 from kubectl_extsvc.tui.filtering import parsed
 from kubectl_extsvc.tui.lines import Ink, Line
 from kubectl_extsvc.tui.matrix import (
+    Fold,
     Options,
     Shape,
     counts_of,
@@ -27,6 +28,9 @@ from kubectl_extsvc.tui.matrix import (
     heading_lines,
     in_scope,
     layout_of,
+    less_folded,
+    more_folded,
+    old_cells,
     row_line,
     visible,
 )
@@ -116,7 +120,7 @@ def test_a_narrow_terminal_folds_groups_that_do_not_fit() -> None:
 
 
 def test_all_groups_folded_need_one_heading() -> None:
-    chosen = options(80, 24, folded=frozenset(MeshMode), all_namespaces=False, namespace="billing")
+    chosen = options(80, 24, fold=dict.fromkeys(MeshMode, Fold.MODE), all_namespaces=False, namespace="billing")
     assert texts(heading_lines(layout_of(shop().board(), chosen))) == [
         "  ALIAS  TARGET        sidecar 3      plain 2        ambient 1      Δ           "
     ]
@@ -160,7 +164,7 @@ def test_a_group_that_is_opened_on_demand_scrolls() -> None:
     board = many(20)
     closed = layout_of(board, options(120, 36))
     assert [group.folded for group in closed.groups] == [True]
-    opened = layout_of(board, options(120, 36, opened=frozenset((MeshMode.SIDECAR,))))
+    opened = layout_of(board, options(120, 36, fold={MeshMode.SIDECAR: Fold.PODS}))
     assert [group.folded for group in opened.groups] == [False]
     assert closed.total <= 120
     assert opened.total == opened.fixed + 1 + 20 * (1 + 9) + 1 + 1
@@ -181,7 +185,7 @@ def test_rows_and_headings_are_as_wide_as_the_layout_says(size: tuple[int, int],
 
 
 def test_where_a_cell_is_and_which_cell_is_there_agree() -> None:
-    layout = layout_of(shop().board(), options(opened=frozenset(MeshMode)))
+    layout = layout_of(shop().board(), options(fold=dict.fromkeys(MeshMode, Fold.PODS)))
     for key in layout.stops():
         start, width = layout.column_of(key)
         assert {layout.source_at(column) for column in range(start, start + width)} == {key}
@@ -363,7 +367,9 @@ def test_a_filter_that_cannot_be_meant_is_said() -> None:
 
 def test_mesh_chooses_columns() -> None:
     layout = layout_of(shop().board(), options(filter="mesh:plain"))
-    assert [(group.mode, group.names) for group in layout.groups] == [(MeshMode.PLAIN, ("cron", "dbg"))]
+    assert [(group.mode, [one.name for one in group.columns]) for group in layout.groups] == [
+        (MeshMode.PLAIN, ["cron", "dbg"])
+    ]
     layout = layout_of(shop().board(), options(filter="!mesh:sidecar"))
     assert [group.mode for group in layout.groups] == [MeshMode.PLAIN, MeshMode.AMBIENT]
 
@@ -449,3 +455,106 @@ def test_pods_without_a_sidecar_have_no_route_in_the_strip() -> None:
     world = World((plain("cron"),))
     world.add(alias("pay"), "12")
     assert "route" not in panel(world.board(), "pay", options())[1]
+
+
+# --- many pods -----------------------------------------------------------------------------------------------------
+
+
+def replicas() -> World:
+    """Two Deployments of three pods, a StatefulSet of two, and a pod alone; one plain pod."""
+    pods = [f"{name}-7d9fc4d8b6-x2x4{letter}" for name in ("web", "api") for letter in "bcd"]
+    stateful = [replace(source(f"db-{number}"), labels=(("statefulset.kubernetes.io/pod-name", f"db-{number}"),))
+                for number in (0, 1)]  # fmt: skip
+    world = World((*map(source, pods), *stateful, source("dbg"), CRON))
+    world.add(alias("pay"), "tls", "38", "38", "38", "38", "38", "9", "tls", "7", "8")
+    return world
+
+
+@pytest.mark.parametrize(
+    ("width", "folds", "headings"),
+    [
+        (
+            200,
+            [Fold.PODS, Fold.PODS],
+            [
+                *(f"api-7d9fc4d8b6-x2x4{one}" for one in "bcd"),
+                "db-0",
+                "db-1",
+                "dbg",
+                *(f"web-7d9fc4d8b6-x2x4{one}" for one in "bcd"),
+                "cron",
+            ],
+        ),
+        (120, [Fold.WORKLOADS, Fold.PODS], ["api 3", "db 2", "dbg", "web 3", "cron"]),
+        (60, [Fold.MODE, Fold.PODS], ["", "cron"]),
+    ],
+)
+def test_with_many_pods_workloads_share_a_column_before_a_kind_of_source_does(
+    width: int, folds: list[Fold], headings: list[str]
+) -> None:
+    layout = layout_of(replicas().board(), options(width, all_namespaces=False, namespace="shop"))
+    assert [group.fold for group in layout.groups] == folds
+    assert [one.name for group in layout.groups for one in group.columns] == headings
+    assert layout.total <= width
+
+
+DRAWN_BY_WORKLOAD = [
+    "┌ aliases ─────────────────┬ sidecar ─────────────────────────────────────────┬ plain ────┬────────────────────────────┐",
+    "│   ALIAS TARGET      KIND │ api 3        db 2         dbg       web 3        │ cron      │ Δ       last 18            │",
+    "│   pay   pay.example ext  │ 3/3 ✓        1 ✗ 1 ✓      ✓ 7.0 ms  1 ✗ 2 ✓      │ ✓ 8.0 ms  │ =                      ✗✗✗ │",
+]
+
+
+def test_the_column_of_a_workload_counts_its_pods() -> None:
+    board, chosen = replicas().board(3), options(120, all_namespaces=False, namespace="shop")
+    lines = [*texts(heading_lines(layout_of(board, chosen))), *rows(board, chosen)]
+    assert lines == DRAWN_BY_WORKLOAD
+
+
+def test_fold_and_unfold_go_by_steps() -> None:
+    board, fold, seen_folds = replicas().board(), Fold.PODS, []
+    for step in (more_folded, more_folded, more_folded, less_folded, less_folded, less_folded):
+        layout = layout_of(board, options(400, fold={MeshMode.SIDECAR: fold}))
+        fold = step(layout.groups[0])
+        seen_folds.append(fold)
+    assert seen_folds == [Fold.WORKLOADS, Fold.MODE, Fold.MODE, Fold.WORKLOADS, Fold.PODS, Fold.PODS]
+    alone = layout_of(shop().board(), options(400)).groups[0]
+    assert more_folded(alone) is Fold.MODE
+
+
+# --- age -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_that_nobody_has_asked_for_three_intervals_is_dim_and_its_age_is_said() -> None:
+    world = World((WEB, CRON))
+    world.add(alias("pay"), "38", "40")
+    board = world.board()
+    report = world.reports[0]
+    board.take(Judged(NOON + 31, report, CRON))
+    for now, old in ((NOON + 30, set()), (NOON + 31, {WEB.key}), (NOON + 62, {WEB.key, CRON.key})):
+        chosen = options(now=now, interval=10.0)
+        assert old_cells(board, report.alias.service, chosen) == old
+    chosen = options(now=NOON + 45, interval=10.0, source=WEB.key)
+    layout = layout_of(board, chosen)
+    old = old_cells(board, report.alias.service, chosen)
+    row = row_line(board, layout, report.alias, chosen.now, old=old)
+    assert [(span.text.strip(), span.ink) for span in row.spans if " ms" in span.text] == [
+        ("✓ 38 ms", Ink.DIM),
+        ("✓ 40 ms", Ink.GOOD),
+    ]
+    assert "├ pay.shop from web (sidecar), 45s ago ─" in texts(panel_lines(board, chosen, layout, report.alias))[0]
+    fresh = replace(chosen, source=CRON.key)
+    assert "├ pay.shop from cron (plain) ─" in texts(panel_lines(board, fresh, layout, report.alias))[0]
+
+
+def test_that_an_answer_is_awaited_is_said_after_a_moment_and_then_for_how_long() -> None:
+    world = World((WEB,))
+    world.add(alias("pay"))
+    board, ref = world.board(), world.reports[0].alias.service
+    board.take(Asking(NOON, WEB, frozenset((ref,))))
+    said = {}
+    for after in (0.3, 0.5, 7.0):
+        chosen = options(now=NOON + after)
+        title = texts(panel_lines(board, chosen, layout_of(board, chosen), world.reports[0].alias))[0]
+        said[after] = (rows(board, chosen)[0].split("│")[2].strip(), title.partition(")")[2].rstrip("─┤ "))
+    assert said == {0.3: ("·", ""), 0.5: ("~", ", asking"), 7.0: ("~ 7 s", ", asking for 7s")}

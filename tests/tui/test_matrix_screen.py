@@ -255,6 +255,21 @@ async def test_groups_fold_and_unfold() -> None:
         ]
 
 
+async def test_a_row_grows_old_though_nothing_happens() -> None:
+    now = [NOON]
+    world = World((WEB,))
+    world.add(alias("pay"), "12")
+    async with running(world.events(), namespace="shop") as (app, pilot):
+        app.clock = lambda: now[0]
+        assert "ago" not in grid(app)
+        now[0] += 90
+        app._tick()
+        await pilot.pause()
+        assert "pay.shop from web (sidecar), 90s ago" in grid(app)
+        (row,) = (row for row in app.screen._compositor.render_strips() if "▸ pay" in row.text)
+        assert [segment.style.dim for segment in row if "12 ms" in segment.text and segment.style] == [True]
+
+
 # --- updates -------------------------------------------------------------------------------------------------------
 
 

@@ -13,12 +13,11 @@ from kubectl_extsvc.output.source_names import short_names
 from kubectl_extsvc.output.style import Style
 from kubectl_extsvc.output.table import human_duration
 from kubectl_extsvc.tui.board import AliasView
+from kubectl_extsvc.tui.cells import SHOWN_AS_ASKING
 from kubectl_extsvc.tui.lines import Ink, Line, hanging, line, span, within
 
 NO_SOURCE = "no pod to look from: sources are running pods that allow exec and have curl, wget, python3 or bash"
 NOT_JUDGED = "not judged yet"
-SHOWN_AS_ASKING = 0.4
-"""Seconds after which it is said that an answer is awaited."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ class BoardScreen(Screen[None]):
         """These aliases look different; None: everything may. Called with the screen on top only."""
         raise NotImplementedError
 
+    def grow_old(self) -> None:
+        """A second has passed, in which perhaps nothing happened."""
+
     def selected(self) -> ObjectRef | None:
         """The alias that keys act on, None if there is none."""
         return None

@@ -1,5 +1,6 @@
 """All aliases from all sources."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.tui.board import Board
 from kubectl_extsvc.tui.keys import ACTING, EVERYWHERE, MATRIX, bindings, footer_words
 from kubectl_extsvc.tui.lines import Line, fitted_line, line
-from kubectl_extsvc.tui.matrix import Counts, Options, counts_of, header_lines
+from kubectl_extsvc.tui.matrix import Counts, Fold, Group, Options, counts_of, header_lines, less_folded, more_folded
 from kubectl_extsvc.tui.screens.base import BoardScreen
 from kubectl_extsvc.tui.selection import panel_height, panel_lines, shown_source
 from kubectl_extsvc.tui.widgets.lines_view import LinesView
@@ -45,8 +46,7 @@ class MatrixScreen(BoardScreen):
         self._problems_only = False
         self._all_namespaces: bool | None = None
         """None: as the command line said."""
-        self._folded: frozenset[MeshMode] = frozenset()
-        self._opened: frozenset[MeshMode] = frozenset()
+        self._fold: dict[MeshMode, Fold] = {}
         self._counts = Counts(0, 0, 0, 0, 0)
         self._counted_at = 0.0
         self._frozen: tuple[float, Board] | None = None
@@ -93,6 +93,11 @@ class MatrixScreen(BoardScreen):
         self.matrix.dirty(dirty)
         self._show_around()
 
+    def grow_old(self) -> None:
+        if self.is_mounted and self.matrix.layout_shown is not None and not self.extsvc.frozen_at:
+            self.matrix.grow_old(self.extsvc.clock())
+            self._show_panel()
+
     def on_resize(self, event: Resize) -> None:
         self._show_all()
 
@@ -105,7 +110,7 @@ class MatrixScreen(BoardScreen):
         self._show_around()
 
     def _show_around(self) -> None:
-        """Header, panel and footer; what has not changed is not drawn."""
+        """Header, footer and panel; what has not changed is not drawn."""
         options, board, matrix = self._options(), self._board(), self.matrix
         now = self.extsvc.clock()
         if abs(now - self._counted_at) >= COUNT_AGAIN_SECONDS:
@@ -113,13 +118,17 @@ class MatrixScreen(BoardScreen):
             self._counts = counts_of(board, matrix.scope, len(matrix.rows), len(matrix.problems))
         counts = replace(self._counts, shown=len(matrix.rows), problems=len(matrix.problems))
         self.query_one("#header", LinesView).show(header_lines(board, options, counts))
+        self.query_one("#footer", LinesView).show([self._footer(options)])
+        self._show_panel()
+
+    def _show_panel(self) -> None:
+        options, board, matrix = self._options(), self._board(), self.matrix
         place = f"{matrix.cursor + 1}/{len(matrix.rows)}" if matrix.rows else ""
         assert matrix.layout_shown is not None
         panel = panel_lines(
             board, options, matrix.layout_shown, matrix.alias, place=place, command=self._command() if place else ""
         )
         self.query_one("#panel", LinesView).show(panel)
-        self.query_one("#footer", LinesView).show([self._footer(options)])
 
     def _command(self) -> str:
         alias = self.matrix.alias
@@ -155,8 +164,7 @@ class MatrixScreen(BoardScreen):
             interval=live.wishes.interval if live is not None else chosen.interval,
             filter=self._filter,
             problems_only=self._problems_only,
-            folded=self._folded,
-            opened=self._opened,
+            fold=self._fold,
             selected=self.matrix.selected,
             source=self.matrix.source,
             frozen=bool(self.extsvc.frozen_at),
@@ -205,18 +213,18 @@ class MatrixScreen(BoardScreen):
             self.extsvc.live.follow(all_namespaces=self._all_namespaces)
         self._show_all()
 
-    def _modes(self) -> frozenset[MeshMode]:
-        """The group of the chosen cell, or all."""
-        sources = self._board().sources
-        chosen = frozenset(source.mode for source in sources if source.key == self.matrix.source)
-        return chosen or frozenset(source.mode for source in sources)
-
     def action_unfold(self) -> None:
-        self._opened, self._folded = self._opened | self._modes(), self._folded - self._modes()
-        self._show_all()
+        self._refold(less_folded)
 
     def action_fold(self) -> None:
-        self._folded, self._opened = self._folded | self._modes(), self._opened - self._modes()
+        self._refold(more_folded)
+
+    def _refold(self, step: Callable[[Group], Fold]) -> None:
+        """A step for the group of the chosen cell, or for all."""
+        matrix = self.matrix
+        groups = matrix.layout_shown.groups if matrix.layout_shown is not None else ()
+        chosen = [group for group in groups if matrix.source in group.keys] or groups
+        self._fold = {**self._fold, **{group.mode: step(group) for group in chosen}}
         self._show_all()
 
     def action_next_problem(self) -> None:

@@ -30,6 +30,7 @@ from kubectl_extsvc.tui.matrix import (
     in_scope,
     is_visible,
     layout_of,
+    old_cells,
     place_of,
     row_line,
     visible,
@@ -69,6 +70,8 @@ class MatrixView(ScrollView, can_focus=True, inherit_bindings=False):
         """What was known of each alias when its row was last looked at."""
         self._waiting: set[ObjectRef] = set()
         """Aliases with cells that say since when they are being asked."""
+        self._old: dict[ObjectRef, frozenset[str]] = {}
+        """Of the rows as they are drawn: which cells are dimmed for their age."""
         self._headings: tuple[Strip, ...] = ()
         self._empty: tuple[Strip, ...] = ()
         self._filler = Strip.blank(0)
@@ -206,16 +209,20 @@ class MatrixView(ScrollView, can_focus=True, inherit_bindings=False):
         assert self.layout_shown is not None
         if row == self.cursor:
             if self._cursor_strip is None:
-                line = row_line(
-                    self.board, self.layout_shown, alias, self.options.now, selected=True, source=self.source
-                )
-                self._cursor_strip = self._strip(line, cursor=True)
+                self._cursor_strip = self._strip(self._line(alias, source=self.source, selected=True), cursor=True)
             return self._cursor_strip
         strip = self._strips.get(alias.service)
         if strip is None:
-            strip = self._strip(row_line(self.board, self.layout_shown, alias, self.options.now))
+            strip = self._strip(self._line(alias))
             self._strips[alias.service] = strip
         return strip
+
+    def _line(self, alias: Alias, *, selected: bool = False, source: str = "") -> Line:
+        assert self.layout_shown is not None
+        old = self._old[alias.service] = old_cells(self.board, alias.service, self.options)
+        return row_line(
+            self.board, self.layout_shown, alias, self.options.now, selected=selected, source=source, old=old
+        )
 
     def _scrolled(self, strip: Strip) -> Strip:
         """The aliases at the left, and of the rest what has been scrolled to."""
@@ -231,6 +238,13 @@ class MatrixView(ScrollView, can_focus=True, inherit_bindings=False):
     def tick(self, now: float) -> None:
         """Time has passed; seen where a cell says for how long it has been asked."""
         self.options = replace(self.options, now=now)
+
+    def grow_old(self, now: float) -> None:
+        """Draw anew the rows on the screen of which a cell is too old now."""
+        self.tick(now)
+        for ref in self.on_screen_now():
+            if ref in self._old and old_cells(self.board, ref, self.options) != self._old[ref]:
+                self._redraw(ref)
 
     def move_to(self, index: int) -> None:
         """Put the cursor on a row, and the row on the screen."""
