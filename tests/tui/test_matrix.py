@@ -536,8 +536,8 @@ def test_a_cell_that_nobody_has_asked_for_three_intervals_is_dim_and_its_age_is_
         assert old_cells(board, report.alias.service, chosen) == old
     chosen = options(now=NOON + 45, interval=10.0, source=WEB.key)
     layout = layout_of(board, chosen)
-    old = old_cells(board, report.alias.service, chosen)
-    row = row_line(board, layout, report.alias, chosen.now, old=old)
+    aged = old_cells(board, report.alias.service, chosen)
+    row = row_line(board, layout, report.alias, chosen.now, old=aged)
     assert [(span.text.strip(), span.ink) for span in row.spans if " ms" in span.text] == [
         ("✓ 38 ms", Ink.DIM),
         ("✓ 40 ms", Ink.GOOD),
