@@ -106,6 +106,8 @@ class Live:
         self._noticed = Noticed()
         self._scope: tuple[bool, bool] | None = None
         """Of the last read: of which namespaces aliases were wanted, and objects were had. None: there was none."""
+        self._narrowed = ""
+        """Why only one namespace is read though all were wished for."""
         self._lost = False
         # What was seen of it. Times are of time.monotonic().
         self._seen: dict[tuple[ObjectRef, str], tuple[float, tuple[Observation, ...]]] = {}
@@ -236,7 +238,9 @@ class Live:
         """All objects and sources; what has changed is due to be asked about."""
         wishes, cluster, begun = self.wishes, self._cluster, time.monotonic()
         namespace = None if wishes.all_namespaces else cluster.namespace
-        snapshot = await read_snapshot(cluster, namespace, mesh=self._mesh, everywhere=True)
+        snapshot = await self._read_objects(namespace)
+        if self._narrowed:
+            namespace = cluster.namespace
         self._mesh = snapshot.mesh
         found = aliases_in(snapshot, namespace)
         if wishes.names:
@@ -258,6 +262,18 @@ class Live:
         self._due.set()
         for ref in () if sources else tuple(self._aliases):
             await self._judge(ref, None)
+
+    async def _read_objects(self, namespace: str | None) -> Snapshot:
+        """Those of one namespace where not all may be listed, which is noted."""
+        self._narrowed = ""
+        try:
+            return await read_snapshot(self._cluster, namespace, mesh=self._mesh, everywhere=True)
+        except* ApiError as errors:
+            error = cause_of(errors)
+            if namespace is not None or not isinstance(error, ApiError) or error.code != 403:
+                raise
+            self._narrowed = f"only namespace {self._cluster.namespace} is shown: {one_line(str(error))}"
+        return await read_snapshot(self._cluster, self._cluster.namespace, mesh=self._mesh, everywhere=True)
 
     def _note_read(self, snapshot: Snapshot, found: Sequence[Alias], scope: tuple[bool, bool], begun: float) -> None:
         """Take over what was read, and ask about what is new in it."""
@@ -355,7 +371,8 @@ class Live:
     def _notes(self) -> tuple[str, ...]:
         """With probe pods there is nothing missing that more of them would bring."""
         made = tuple(made for made in self._temporary.values() if made.sources)
-        return tuple(note for each in made or (self._sources,) for note in each.notes)
+        missing = tuple(note for each in made or (self._sources,) for note in each.notes)
+        return (self._narrowed, *missing) if self._narrowed else missing
 
     async def _hold_probe_pods(self, namespace: str) -> None:
         mesh = self._mesh is not None and self._mesh.installed
@@ -413,7 +430,7 @@ class Live:
                     selector = NO_SELECTORS if resource is ENDPOINT_SLICES else ""
                     await self._cluster.watch(resource, where, on_event, label_selector=selector)
             except ApiError as error:
-                if error.code == 403 and where is None and not self.wishes.all_namespaces:
+                if error.code == 403 and where is None and (self._narrowed or not self.wishes.all_namespaces):
                     where = self._cluster.namespace
                     self._unwatched.add(resource.plural)
                     continue

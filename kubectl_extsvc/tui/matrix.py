@@ -4,6 +4,7 @@ Pure. A layout holds until aliases, sources, the filter's columns or the termina
 alias alone, so that an update costs one row.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from kubectl_extsvc.output.style import STATES, Glyph, Style, in_charset
 from kubectl_extsvc.tui.board import LOOKS_KEPT, Board, Look
 from kubectl_extsvc.tui.cells import NOT_ASKED, RUNNING, SHORT_STAGE, SHOWN_AS_ASKING, Cell
 from kubectl_extsvc.tui.filtering import matches, parsed, sources_shown, state_of
-from kubectl_extsvc.tui.lines import INK_OF, SIGNS, Ink, Line, Span, fitted, fitted_line, line, span
+from kubectl_extsvc.tui.lines import INK_OF, SIGNS, Ink, Line, Span, fitted, fitted_line, hanging, line, span
 
 
 class Fold(Enum):
@@ -639,17 +640,48 @@ def counts_of(board: Board, scope: Sequence[Alias], shown: int, problems: int) -
 
 
 def header_lines(board: Board, options: Options, counts: Counts) -> tuple[Line, ...]:
-    """Where we are, how much there is, and whether it is live; a second line if the cluster is lost."""
+    """Where we are, how much there is, and whether it is live; a second line if something keeps us from seeing."""
     style = options.style
     rules = _fitting_header(board, options, counts)
-    lost = board.lost
-    if lost is None:
+    if board.lost is not None:
+        mark = _mark(("✗", "FAIL"), style)
+        banner = line(" ", *lost_spans(board, options.now, style, mark))
+    elif why := hindrance(board):
+        banner = line(span(f" {_mark(('!', 'WARN'), style)} ", Ink.WARN), span(why, Ink.WARN, style))
+    elif board.known_at and not board.snapshot.mesh.installed and board.aliases:
+        banner = line(span(f"   {NO_MESH}", Ink.DIM))
+    else:
         return (rules,)
-    wait = max(0, round(lost.retry_at - options.now))
-    age = _age(options.now - board.known_at) if board.known_at else ""
-    shown = f"; what is shown is {age} old" if age else ""
-    banner = span(f" {_mark(('✗', 'FAIL'), style)} {lost.reason}", Ink.BAD, style)
-    return rules, fitted_line(line(banner, span(f"; again in {wait} s{shown}", style=style)), options.width, style)
+    return rules, fitted_line(banner, options.width, style)
+
+
+NO_MESH = "no Istio is installed here: pods are all plain, and what is about the mesh is not judged"
+
+
+def lost_spans(board: Board, now: float, style: Style, mark: str) -> tuple[Span, ...]:
+    """The client's own words, when it is tried again, and how old what is shown is. Of a board that is lost."""
+    assert board.lost is not None
+    wait = max(0, round(board.lost.retry_at - now))
+    shown = f"; what is shown is {_age(now - board.known_at)} old" if board.known_at else ""
+    # The end is the way on, so it must not be cut off by a long reason.
+    return (
+        span(f"{mark} again in {wait} s, r at once{shown}: ", Ink.STRONG, style),
+        span(board.lost.reason, Ink.BAD, style),
+    )
+
+
+_NEEDED = re.compile(r"\((needs [^()]*)\)$")
+"""The right, at the end of a refusal."""
+
+
+def hindrance(board: Board) -> str:
+    """What keeps all pods, or a kind of them, from being looked from, and the key that helps; "" if nothing does."""
+    troubles = [board.trouble.get(source.key, "") for source in board.sources]
+    if troubles and all(troubles):
+        needed = _NEEDED.search(troubles[0])
+        return f"{needed[1] if needed else troubles[0]}: only objects are judged; s: other pods"
+    first = next(iter(board.notes), "")
+    return f"{first} (+{len(board.notes) - 1} more)" if len(board.notes) > 1 else first
 
 
 def _fitting_header(board: Board, options: Options, counts: Counts) -> Line:
@@ -717,6 +749,14 @@ WHAT_AN_ALIAS_IS = (
 def empty_lines(board: Board, options: Options) -> tuple[Line, ...]:
     """What stands in place of rows where there are none."""
     style = options.style
+    if not board.known_at and board.lost is not None:
+        return (
+            line(span("  Nothing is known of the cluster yet.", Ink.STRONG)),
+            Line(),
+            line("  r  ask again now     q  quit"),
+            line("  kubectl config get-contexts  shows other clusters; --context NAME takes one"),
+            line("  kubectl extsvc demo  walks through the task without a cluster"),
+        )
     if not board.known_at:
         return (line("  Reading the cluster" + ("..." if style.ascii else "…")),)
     scope = in_scope(board, options)
@@ -743,8 +783,8 @@ def _no_aliases(board: Board, options: Options) -> tuple[Line, ...]:
     return (
         line("  ", span(f"No aliases {where}.", Ink.STRONG, style)),
         Line(),
-        *(line(f"  {words}") for words in WHAT_AN_ALIAS_IS),
+        *(one for words in WHAT_AN_ALIAS_IS for one in hanging((Span("  "),), words, options.width - 4, style)),
         Line(),
-        line(keys + "     kubectl extsvc demo  walks through the task without a cluster", style=style),
-        *(line("  ", span(note, Ink.DIM, style)) for note in board.notes),
+        line(keys, style=style),
+        line("  kubectl extsvc demo  walks through the task without a cluster"),
     )

@@ -19,6 +19,7 @@ from kubectl_extsvc.cluster.client import Cluster, connect
 from kubectl_extsvc.cluster.exec_frames import ExecResult
 from kubectl_extsvc.cluster.kubeconfig import ConnectionFlags, resolve
 from kubectl_extsvc.cluster.watch import Changed, Listed, WatchEvent
+from kubectl_extsvc.errors import ApiError
 from kubectl_extsvc.model.live import Asked, Asking, Back, Judged, Known, LiveEvent, Lost, ObjectChanged
 from kubectl_extsvc.model.observation import Stage, StageState
 from kubectl_extsvc.model.resources import (
@@ -544,3 +545,28 @@ async def test_no_watch_is_told_of_the_slices_of_pods() -> None:
         assert it.story.of(ObjectChanged, changed) == []
     assert any(name.startswith("curl-") for name in slices)
     assert {name.partition("-")[0] for name in told} == {"my"}
+
+
+async def test_where_not_all_namespaces_may_be_listed_one_is_followed_and_that_is_said() -> None:
+    def narrow(sandbox: Sandbox, cluster: Cluster) -> None:
+        list_ = cluster.list
+
+        async def list_one(resource: Any, namespace: str | None, *args: Any, **more: Any) -> Any:
+            if resource is SERVICES and namespace is None:
+                raise ApiError("services is forbidden: cannot list at the cluster scope", code=403, reason="Forbidden")
+            return await list_(resource, namespace, *args, **more)
+
+        cluster.list = list_one  # type: ignore[method-assign]
+
+    async with following("healthy", LiveWishes(interval=1.0, all_namespaces=True), before=narrow) as it:
+        await it.swept()
+        known = it.story.of(Known)[-1]
+        assert known.notes[0] == (
+            "only namespace default is shown: services is forbidden: cannot list at the cluster scope"
+        )
+        assert {alias.namespace for alias in known.aliases} == {"default"}
+        assert () in it.story.verdicts("my-httpbin")
+        changed = time.monotonic()
+        it.sandbox.patch(SERVICES, "default", "my-httpbin", {"metadata": {"labels": {"a": "b"}}})
+        await it.story.until("its objects are watched", lambda: it.story.of(ObjectChanged, changed), 10)
+    assert it.story.of(Lost) == []

@@ -1,7 +1,14 @@
 """What a person does in the dialogs, on a real sandbox, and what is there afterwards."""
 
+import time
+from typing import Any
+
+import anyio
+import pytest
 from worlds.tui_app import Shown, app_on_sandbox
 
+from kubectl_extsvc.cluster.client import Cluster
+from kubectl_extsvc.cluster.exec_frames import ExecResult
 from kubectl_extsvc.model.resources import DESTINATION_RULES, PODS, SERVICES, Json, ObjectRef
 from kubectl_extsvc.sandbox.api.kinds import BY_RESOURCE
 from kubectl_extsvc.sandbox.running import Sandbox
@@ -150,3 +157,39 @@ async def test_a_pod_without_a_tool_gets_a_container_by_consent_and_is_looked_fr
         await shown.press("slash", *"default", "enter", "e")
         await shown.until(lambda: "gets no container: it has curl" in shown.app.board.happenings[-1].text)
         assert isinstance(shown.app.screen, SourcesScreen)
+
+
+async def test_a_pod_that_hangs_blocks_neither_keys_nor_other_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its exec never ends; what a person does and what other pods say goes on."""
+    run, hung = Cluster.exec, []
+
+    async def exec_(cluster: Cluster, namespace: str, *args: Any, **more: Any) -> ExecResult:
+        if namespace == "without-istio":
+            hung.append(namespace)
+            await anyio.sleep_forever()
+        return await run(cluster, namespace, *args, **more)
+
+    monkeypatch.setattr(Cluster, "exec", exec_)
+    async with app_on_sandbox("mixed", interval=1) as (shown, sandbox):
+        board = shown.app.board
+        await shown.until(lambda: len(board.aliases) == 6 and len(board.sources) == 2)
+        sidecar, plain = board.sources
+        await shown.until(lambda: all(len(board.samples.get((alias.service, sidecar.key), ())) > 2
+                                      for alias in board.aliases))  # fmt: skip
+        assert hung
+        assert not [key for key in board.samples if key[1] == plain.key]
+        await shown.see(f"{sidecar.pod}", "~ ")
+
+        slowest = 0.0
+        for keys in (["j"], ["k"], ["right"], ["left"], ["slash", *"my-", "enter", "escape"], ["enter", "escape"]):
+            begun = time.monotonic()
+            await shown.press(*keys)
+            slowest = max(slowest, (time.monotonic() - begun) / len(keys))
+        assert slowest < 1.0
+
+        pay = ObjectRef("Service", "default", "pay-without-sni")
+        assert board.cells[pay][sidecar.key].glyph.sign == "✗"
+        sni = {"sni": "api.pay.example", "subjectAltNames": ["api.pay.example"]}
+        sandbox.patch(DESTINATION_RULES, "default", pay.name, {"spec": {"trafficPolicy": {"tls": sni}}})
+        await shown.until(lambda: board.cells[pay][sidecar.key].glyph.sign == "✓")
+        assert plain.key in board.asking

@@ -8,14 +8,15 @@ import pytest
 from tui.boards import CRON, HTTP_80, NOON, WEB, World, alias, finding, plain, seen, shop, source
 
 from kubectl_extsvc.model.finding import Severity
-from kubectl_extsvc.model.live import Asking, Judged, Lost
+from kubectl_extsvc.model.live import Asked, Asking, Judged, Lost
 from kubectl_extsvc.model.observation import StageState
+from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import MeshMode
 from kubectl_extsvc.output.style import SEVERITIES, STATES, Style
 from kubectl_extsvc.tui.board import Board
 from kubectl_extsvc.tui.cells import Cell
 from kubectl_extsvc.tui.filtering import parsed
-from kubectl_extsvc.tui.lines import Ink, Line
+from kubectl_extsvc.tui.lines import SIGNS, Ink, Line
 from kubectl_extsvc.tui.matrix import (
     Fold,
     Options,
@@ -285,7 +286,7 @@ def test_a_lost_cluster_is_said_with_its_error_and_when_it_is_asked_again() -> N
     board.take(Lost(NOON + 30, "dial tcp 10.0.0.1:6443: connect: connection refused", NOON + 36))
     assert header(board, options(now=NOON + 32)) == [
         " extsvc  prod-eu ▸ all namespaces    5 aliases × 6 sources    ○ lost    ! 3 problems    5/6 checks    ⊘1",
-        " ✗ dial tcp 10.0.0.1:6443: connect: connection refused; again in 4 s; what is shown is 32 s old",
+        " ✗ again in 4 s, r at once; what is shown is 32 s old: dial tcp 10.0.0.1:6443: connect: connection refused",
     ]
 
 
@@ -307,12 +308,12 @@ def test_what_stands_where_no_rows_are() -> None:
         "  a Service of type ExternalName, or one without a selector whose endpoints are written by hand.",
         "  Applications call NAME.NAMESPACE; extsvc shows, from each pod, how far such a call comes.",
         "",
-        "  a  make one     kubectl extsvc demo  walks through the task without a cluster",
-        "  no pod to probe from",
+        "  a  make one",
+        "  kubectl extsvc demo  walks through the task without a cluster",
     ]
     elsewhere = texts(empty_lines(shop().board(), options(all_namespaces=False, namespace="empty")))
     assert elsewhere[0] == "  No aliases in empty."
-    assert elsewhere[-1].startswith("  a  make one     0  show 5 of other namespaces")
+    assert elsewhere[-2].startswith("  a  make one     0  show 5 of other namespaces")
     assert texts(empty_lines(shop().board(), options(filter="zebra"))) == [
         '  Nothing matches "zebra"; 5 aliases hidden, esc clears the filter'
     ]
@@ -531,9 +532,9 @@ def test_a_cell_that_nobody_has_asked_for_three_intervals_is_dim_and_its_age_is_
     board = world.board()
     report = world.reports[0]
     board.take(Judged(NOON + 31, report, CRON))
-    for now, old in ((NOON + 30, set()), (NOON + 31, {WEB.key}), (NOON + 62, {WEB.key, CRON.key})):
+    for now, wanted in ((NOON + 30, set()), (NOON + 31, {WEB.key}), (NOON + 62, {WEB.key, CRON.key})):
         chosen = options(now=now, interval=10.0)
-        assert old_cells(board, report.alias.service, chosen) == old
+        assert old_cells(board, report.alias.service, chosen) == wanted
     chosen = options(now=NOON + 45, interval=10.0, source=WEB.key)
     layout = layout_of(board, chosen)
     aged = old_cells(board, report.alias.service, chosen)
@@ -558,3 +559,59 @@ def test_that_an_answer_is_awaited_is_said_after_a_moment_and_then_for_how_long(
         title = texts(panel_lines(board, chosen, layout_of(board, chosen), world.reports[0].alias))[0]
         said[after] = (rows(board, chosen)[0].split("│")[2].strip(), title.partition(")")[2].rstrip("─┤ "))
     assert said == {0.3: ("·", ""), 0.5: ("~", ", asking"), 7.0: ("~ 7 s", ", asking for 7s")}
+
+
+# --- what keeps us from seeing ---------------------------------------------------------------------------------------
+
+NO_EXEC = 'pods "web" is forbidden: User "u" cannot create resource "pods/exec" (needs get and create on pods/exec)'
+
+
+def second_line(board: Board, width: int = 200, style: Style = SIGNS) -> str:
+    return "".join(header(board, options(width, style=style))[1:])
+
+
+def test_without_the_right_to_exec_the_header_names_it_and_the_way_on() -> None:
+    world = World((WEB, CRON))
+    world.add(alias("pay"), "rbac", "rbac")
+    board = world.board()
+    asked = frozenset((world.reports[0].alias.service,))
+    board.take(Asked(NOON, WEB, asked, 0.1, NO_EXEC))
+    assert second_line(board) == ""  # the other pod may be asked
+    board.take(Asked(NOON, CRON, asked, 0.1, NO_EXEC))
+    said = " ! needs get and create on pods/exec: only objects are judged; s: other pods"
+    assert second_line(board) == second_line(board, 80) == said
+    assert [row.split("│")[2:4] for row in rows(board, options(120))] == [[" ⊘ rbac    ", " ⊘ rbac    "]]
+
+
+def test_what_sources_are_missing_is_said_in_the_header() -> None:
+    notes = ("no running sidecar pod to probe from; use --probe-pods", "another")
+    world = World((CRON,), notes=notes)
+    world.add(alias("pay"), "8")
+    board = world.board()
+    assert second_line(board) == " ! no running sidecar pod to probe from; use --probe-pods (+1 more)"
+    assert second_line(board, style=ASCII) == " WARN no running sidecar pod to probe from; use --probe-pods (+1 more)"
+    assert layout_of(board, options()).delta == 0  # nothing to compare with
+
+
+def test_without_istio_there_is_a_word_on_what_is_not_judged() -> None:
+    world = World((CRON,))
+    world.add(alias("pay"), "8")
+    board = world.board()
+    assert second_line(board) == ""
+    board.snapshot = Snapshot()
+    assert (
+        second_line(board)
+        == "   no Istio is installed here: pods are all plain, and what is about the mesh is not judged"
+    )
+
+
+def test_a_cluster_that_never_answered_leaves_the_ways_on() -> None:
+    board = Board(lost=Lost(NOON, "error: You must be logged in to the server (Unauthorized)", NOON + 8))
+    assert second_line(board) == " ✗ again in 8 s, r at once: error: You must be logged in to the server (Unauthorized)"
+    assert texts(empty_lines(board, options())) == [
+        "  Nothing is known of the cluster yet.",
+        "",
+        "  r  ask again now     q  quit",
+        "  kubectl config get-contexts  shows other clusters; --context NAME takes one",
+        "  kubectl extsvc demo  walks through the task without a cluster",
+    ]

@@ -77,3 +77,12 @@ def test_each_skipped_rule_gives_its_reason_on_enter() -> None:
     assert len(line.evidence) == 29
     assert line.evidence[0].startswith("XS0606 ")
     assert line.evidence[0].endswith(": pods/exec is forbidden (needs get and create on pods/exec)")
+
+
+def test_a_rule_that_crashes_is_told_as_ours_and_the_others_go_on() -> None:
+    assert BROKEN.report is not None
+    crashed = replace(BROKEN.report.judgement, broken=(Skipped("XS0204", "KeyError: 'spec'", ""),))
+    text = text_of(findings_pane(judged(crashed), 120, SIGNS))
+    assert "! XS0204 a rule of kubectl extsvc failed, which is a defect of ours: KeyError: 'spec'" in text
+    assert "XS0403" in text
+    assert "1 broken" in text

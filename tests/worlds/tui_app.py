@@ -48,13 +48,15 @@ class Shown:
 
 
 @asynccontextmanager
-async def app_on_sandbox(scenario: str, size: tuple[int, int] = (110, 36)) -> AsyncIterator[tuple[Shown, Sandbox]]:
+async def app_on_sandbox(
+    scenario: str, size: tuple[int, int] = (110, 36), interval: float = 5
+) -> AsyncIterator[tuple[Shown, Sandbox]]:
     async with running(scenario) as sandbox:
         connection = resolve(ConnectionFlags(kubeconfig=str(sandbox.kubeconfig)), {}, sandbox.kubeconfig.parent)
         app = ExtsvcApp(Options())
         async with app.run_test(size=size) as pilot, anyio.create_task_group() as group:
             app.tasks = group
-            group.start_soon(follow_for, app, connection, LiveWishes(interval=5), wishes_of)
+            group.start_soon(follow_for, app, connection, LiveWishes(interval=interval), wishes_of)
             yield Shown(app, pilot), sandbox
             group.cancel_scope.cancel()
 

@@ -13,6 +13,7 @@ from kubectl_extsvc.output.style import Style
 from kubectl_extsvc.tui.board import AliasView
 from kubectl_extsvc.tui.keys import ACTING, ALIAS, EVERYWHERE, bindings, footer_words
 from kubectl_extsvc.tui.lines import Ink, Line, Span, line, span
+from kubectl_extsvc.tui.matrix import lost_spans
 from kubectl_extsvc.tui.panes.choosing import ports_of, seen_of
 from kubectl_extsvc.tui.panes.events import events_pane
 from kubectl_extsvc.tui.panes.findings import findings_pane
@@ -145,7 +146,8 @@ class AliasScreen(BoardScreen):
             [heading(view, style, frozen=bool(app.frozen_at)), tabs(view, self.at)]
         )
         lost = app.board.lost
-        ahead = [line(span(f"  {lost.reason}", Ink.BAD, style))] if lost is not None else []
+        mark = "FAIL" if style.ascii else "✗"
+        ahead = [line("  ", *lost_spans(app.board, view.now, style, mark))] if lost is not None else []
         self.pane.show([*ahead, *PANES[self.at.tab][1](view, width, style, self.at)])
 
     def on_resize(self) -> None:

@@ -105,7 +105,6 @@ class MatrixScreen(BoardScreen):
         options = self._options()
         self.matrix.show(self._board(), options)
         self.query_one("#panel").styles.height = panel_height(options)
-        self.query_one("#header").styles.height = 1 if self._board().lost is None else 2
         self._counted_at = 0.0
         self._show_around()
 
@@ -117,7 +116,9 @@ class MatrixScreen(BoardScreen):
             self._counted_at = now
             self._counts = counts_of(board, matrix.scope, len(matrix.rows), len(matrix.problems))
         counts = replace(self._counts, shown=len(matrix.rows), problems=len(matrix.problems))
-        self.query_one("#header", LinesView).show(header_lines(board, options, counts))
+        header = header_lines(board, options, counts)
+        self.query_one("#header").styles.height = len(header)
+        self.query_one("#header", LinesView).show(header)
         self.query_one("#footer", LinesView).show([self._footer(options)])
         self._show_panel()
 
