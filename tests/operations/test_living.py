@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 import yaml
+from aiohttp import web
 from anyio.abc import SocketStream, TaskGroup, TaskStatus
 
 from kubectl_extsvc.cluster.client import Cluster, connect
@@ -38,9 +39,11 @@ from kubectl_extsvc.operations.living import Live
 from kubectl_extsvc.operations.verifying import PUSH_SECONDS
 from kubectl_extsvc.operations.wishes import LiveWishes, ProbeWishes, SourceWishes
 from kubectl_extsvc.sandbox.api.controllers import time_now
+from kubectl_extsvc.sandbox.outside import servers
 from kubectl_extsvc.sandbox.running import Sandbox, running
 
 MY_PAY = ObjectRef("Service", "default", "my-pay")
+MY_HTTPBIN = ObjectRef("Service", "default", "my-httpbin")
 SOON = 40.0
 """Seconds that a loaded machine may take; what is claimed of time is asserted by itself."""
 WITHOUT_SNI = {"spec": {"trafficPolicy": {"tls": {"sni": None, "subjectAltNames": None}}}}
@@ -223,6 +226,31 @@ async def test_a_change_that_changes_nothing_makes_no_finding_come_or_go() -> No
         await it.story.until("judged again", lambda: len(it.story.verdicts("pay-without-sni", now)) >= 2)
         verdicts = {name: set(it.story.verdicts(name, touched)) for name in ("pay-without-sni", "my-pay")}
     assert verdicts == {"pay-without-sni": {("XS0403",)}, "my-pay": {()}}
+
+
+async def test_pods_with_and_without_sidecar_are_asked_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the access times of the server, which takes half a second for each answer."""
+    served: list[tuple[bool, float, float]] = []
+    """By a sidecar (it says so in a header); from, until."""
+
+    async def slow_page(request: web.Request) -> web.Response:
+        begun = time.monotonic()
+        await anyio.sleep(0.5)
+        if request.host.startswith("my-httpbin"):  # the address is asked by its host's name besides
+            served.append(("X-Envoy-Attempt-Count" in request.headers, begun, time.monotonic()))
+        return await servers.page(request)
+
+    monkeypatch.setitem(servers.HTTPBIN, "/", slow_page)
+    async with following("healthy", LiveWishes(interval=60.0)) as it:
+        await it.swept()
+        for _ in range(3):
+            served.clear()
+            it.story.events = [event for event in it.story.events if isinstance(event[1], Known)]
+            it.live.probe_now([MY_HTTPBIN])
+            await it.story.until("both have answered", lambda: len(it.story.of(Asked)) == 2)
+            (plain, plain_from, plain_until), (sidecar, sidecar_from, sidecar_until) = sorted(served)
+            assert (plain, sidecar) == (False, True)
+            assert max(plain_from, sidecar_from) < min(plain_until, sidecar_until)
 
 
 async def test_a_source_that_hangs_holds_up_neither_the_other_nor_any_alias() -> None:
