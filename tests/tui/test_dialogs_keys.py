@@ -165,6 +165,23 @@ async def test_the_board_stays_to_be_seen_around_a_dialog_and_goes_on(style: Sty
         await shown.see("the server is gone", "How often to probe")
 
 
+@pytest.mark.parametrize("width", [70, 110])
+@pytest.mark.parametrize("name", OPENED)
+async def test_with_no_color_every_dialog_is_drawn(name: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the filter that Textual puts before the terminal then, which has no mercy on a segment without a style."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with app_on_board(*events(), size=(width, 24), options=Options(style=Style(), namespace="shop")) as shown:
+        shown.app.deeds = SilentDeeds()
+        await on_matrix(shown)
+        await shown.app.push_screen(OPENED[name]())
+        await shown.pilot.pause(0.1)
+        strips = shown.app.screen._compositor.render_strips()
+        assert [segment for strip in strips for segment in strip if segment.style is None and not segment.control] == []
+        colours = {segment.style.color for strip in strips for segment in strip if segment.style}
+        shades = [colour.triplet for colour in colours if colour is not None and not colour.is_default]
+        assert [shade for shade in shades if shade is None or len(set(shade)) > 1] == []  # greys at most
+
+
 async def test_a_shell_needs_no_question_where_a_source_is_pointed_at(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

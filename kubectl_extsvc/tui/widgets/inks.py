@@ -19,6 +19,9 @@ _INKS = {
 }
 """The terminal's own palette: it knows whether it is light or dark."""
 
+NO_STYLE = RichStyle()
+"""For blanks: with NO_COLOR Textual's filter breaks down at a segment that has no style at all."""
+
 _CURSOR = RichStyle(reverse=True)
 _BEHIND = RichStyle(underline=True)
 """The cursor of a widget that does not have the keys."""

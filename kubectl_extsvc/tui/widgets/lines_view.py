@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.segment import Segment
 from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -13,7 +12,7 @@ from textual.strip import Strip
 from kubectl_extsvc.output.style import Style
 from kubectl_extsvc.tui.keys import MOVING, bindings
 from kubectl_extsvc.tui.lines import Line, fitted_line
-from kubectl_extsvc.tui.widgets.inks import strip_of
+from kubectl_extsvc.tui.widgets.inks import NO_STYLE, strip_of
 
 
 class LinesView(ScrollView, can_focus=True):
@@ -61,7 +60,7 @@ class LinesView(ScrollView, can_focus=True):
         number = self.scroll_offset.y + y
         width = self.size.width
         if number >= len(self._lines):
-            return Strip([Segment(" " * width)], width)
+            return Strip.blank(width, NO_STYLE)
         cursor = self._has_cursor and number == self.cursor
         line = fitted_line(self._lines[number], width, self._style)
         return strip_of(line, color=self._style.color, cursor=cursor, focused=self.has_focus)

@@ -35,7 +35,7 @@ from kubectl_extsvc.tui.matrix import (
     row_line,
     visible,
 )
-from kubectl_extsvc.tui.widgets.inks import strip_of
+from kubectl_extsvc.tui.widgets.inks import NO_STYLE, strip_of
 
 SIDEWAYS = tuple(key for key in MATRIX if key.action in ("cursor_left", "cursor_right"))
 
@@ -194,7 +194,7 @@ class MatrixView(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if self.layout_shown is None:
-            return Strip.blank(width)
+            return Strip.blank(width, NO_STYLE)
         if y < len(self._headings):
             return self._scrolled(self._headings[y])
         place = y - len(self._headings)
@@ -202,7 +202,7 @@ class MatrixView(ScrollView, can_focus=True, inherit_bindings=False):
         if row < len(self.rows):
             return self._scrolled(self._row_strip(row, self.rows[row]))
         if not self.rows and place < len(self._empty):
-            return self._empty[place].crop_extend(0, width, None)
+            return self._empty[place].crop_extend(0, width, NO_STYLE)
         return self._scrolled(self._filler)
 
     def _row_strip(self, row: int, alias: Alias) -> Strip:
@@ -229,9 +229,9 @@ class MatrixView(ScrollView, can_focus=True, inherit_bindings=False):
         assert self.layout_shown is not None
         width, fixed, left = self.size.width, self.layout_shown.fixed, self.scroll_offset.x
         if not left:
-            return strip.crop_extend(0, width, None)
+            return strip.crop_extend(0, width, NO_STYLE)
         rest = strip.crop(fixed + left, width + left)
-        return Strip.join([strip.crop(0, fixed), rest]).crop_extend(0, width, None)
+        return Strip.join([strip.crop(0, fixed), rest]).crop_extend(0, width, NO_STYLE)
 
     # --- moving ----------------------------------------------------------------------------------------------------
 
