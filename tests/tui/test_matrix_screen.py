@@ -40,6 +40,8 @@ async def told(app: ExtsvcApp, pilot: Pilot[str], *events: LiveEvent) -> None:
     for event in events:
         app.take(event)
     await pilot.pause(2 / FLUSHES)
+    while app._flush_planned:  # a busy machine draws later
+        await pilot.pause(1 / FLUSHES)
     await pilot.pause()
 
 
