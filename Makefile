@@ -16,7 +16,7 @@ SEED ?= 1
 COUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint e2e e2e-cluster e2e-beside truth truth-sandbox docs oracle oracle-program bench walk testbed-up testbed-down dist krew-check measured lock lock-dist clean
+.PHONY: help env demo test lint e2e e2e-cluster e2e-beside truth truth-sandbox docs oracle oracle-program bench walk testbed-up testbed-down dist dist-again krew-check measured lock lock-dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-19s %s\n", $$1, $$2 }'
@@ -97,9 +97,11 @@ $(DIST_STAMP): requirements-dist.lock
 dist: $(DIST_STAMP) ## what is released, into dist/: wheel, sdist, archives for krew with manifest, a bill of materials
 	@rm -rf dist; $(DIST_BUILD) --into dist
 
-krew-check: dist ## krew's rules over dist/, a second build is the same, and what krew would install is run
+dist-again: $(DIST_STAMP) ## what is in dist/ once more, elsewhere, and every byte must be the same
 	@set -e; rm -rf build/again; $(DIST_BUILD) --into build/again >/dev/null; \
 	for file in dist/*; do cmp $$file build/again/$${file##*/}; done; echo "two builds are the same, byte for byte"
+
+krew-check: dist ## krew's rules over dist/, and what krew would install is run
 	$(DIST_ENV)/bin/python -m release.krew_check $(KREW_CHECK) dist
 
 measured: $(DIST_STAMP) ## sizes and times of what is in dist/ (made by make dist), into docs/measured.md

@@ -182,9 +182,16 @@ def ratio_of_help(one: str, other: str, env: Mapping[str, str]) -> float:
     return statistics.median(times[0][1:]) / statistics.median(times[1][1:])
 
 
-def run(command: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run(command: Sequence[str], env: Mapping[str, str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
+        command,
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
