@@ -82,10 +82,13 @@ def exit_code(report: "LintReport", fail_on: str) -> int:
 
 def _live(args: Namespace) -> "tuple[str, Snapshot]":
     from kubectl_extsvc.cluster.client import Cluster
-    from kubectl_extsvc.operations.reading import read_snapshot
+    from kubectl_extsvc.operations.reading import read_snapshot, warnings_of
 
     async def read(cluster: Cluster) -> "tuple[str, Snapshot]":
-        return cluster.namespace, await read_snapshot(cluster, None)
+        snapshot = await read_snapshot(cluster, None)
+        for warning in warnings_of(snapshot):
+            say(warning)
+        return cluster.namespace, snapshot
 
     return with_cluster(args, read)
 

@@ -48,7 +48,7 @@ async def _list(cluster: "Cluster", args: Namespace) -> int:
     from kubectl_extsvc.output.table import alias_table
 
     namespace = None if args.all_namespaces else cluster.namespace
-    rows = await alias_rows(cluster, namespace, args.selector)
+    rows = await alias_rows(cluster, namespace, args.selector, say)
     if args.names:
         names = alias_names(args.names)
         for name in names:

@@ -1,6 +1,6 @@
 """What there is of aliases: for list, and for delete."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from kubectl_extsvc.cluster.client import Cluster
 from kubectl_extsvc.errors import ApiError
@@ -13,14 +13,21 @@ from kubectl_extsvc.model.resources import SERVICES, Json
 from kubectl_extsvc.model.snapshot import Snapshot
 from kubectl_extsvc.model.source import MeshMode, Source
 from kubectl_extsvc.operations.creating import read_present
-from kubectl_extsvc.operations.reading import read_mesh, read_snapshot, with_labels
+from kubectl_extsvc.operations.reading import read_mesh, read_snapshot, warnings_of, with_labels
 from kubectl_extsvc.output.table import AliasRow
 from kubectl_extsvc.plans.changes import plan_delete
 
 
-async def alias_rows(cluster: Cluster, namespace: str | None, selector: str) -> tuple[AliasRow, ...]:
-    """The aliases of a namespace (None: of all), ours and others', each with what the objects say of its TLS."""
+async def alias_rows(
+    cluster: Cluster, namespace: str | None, selector: str, say: Callable[[str], None]
+) -> tuple[AliasRow, ...]:
+    """The aliases of a namespace (None: of all), ours and others', each with what the objects say of its TLS.
+
+    What could not be read, and so may be missing in it, is said.
+    """
     snapshot = await read_snapshot(cluster, namespace, everywhere=namespace is None)
+    for warning in warnings_of(snapshot):
+        say(warning)
     aliases = await with_labels(cluster, aliases_in(snapshot, namespace), namespace, selector)
     return tuple(AliasRow(alias, _tls_of(alias, snapshot)) for alias in aliases)
 

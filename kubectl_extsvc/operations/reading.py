@@ -136,6 +136,11 @@ async def read_snapshot(
     )
 
 
+def warnings_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """A line for each kind that could not be read, for commands that go on without it."""
+    return tuple(f"Warning: {one.what} could not be read: {one.reason}" for one in snapshot.unread.values())
+
+
 async def read_surroundings(
     cluster: Cluster, snapshot: Snapshot, aliases: Sequence[Alias], sources: Sequence[Source]
 ) -> Snapshot:

@@ -181,7 +181,13 @@ class _Server:
         known = PATCHES if target.kind.custom else (*PATCHES, STRATEGIC)
         if content_type not in known:
             raise _unknown_format(known)
-        options = _options(request, default_manager=content_type != "application/apply-patch+yaml")
+        applies = content_type == "application/apply-patch+yaml"
+        if applies and self._store.get(target.kind.resource, target.object_namespace, target.name) is None:
+            # apiserver pkg/endpoints/handlers/patch.go, withAuthorization
+            asked = ("create", target.kind.group, target.kind.plural, target.subresource, target.namespace, target.name)
+            if not self._rights.allows(*asked):
+                raise Refused(403, "Forbidden", forbidden(*asked), _details(target))
+        options = _options(request, default_manager=not applies)
         options = replace(options, subresource=target.subresource)
         patched, created = self._writes.patch(
             target.kind, target.object_namespace, target.name, content_type, await request.read(), options
