@@ -16,7 +16,7 @@ SEED ?= 1
 COUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint e2e e2e-cluster e2e-beside truth truth-sandbox docs oracle oracle-program bench walk testbed-up testbed-down dist dist-again krew-check measured lock lock-dist clean
+.PHONY: help env demo test lint e2e e2e-cluster e2e-beside truth truth-sandbox docs pictures oracle oracle-program bench walk testbed-up testbed-down dist dist-again krew-check measured lock lock-dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-19s %s\n", $$1, $$2 }'
@@ -67,6 +67,9 @@ truth: $(STAMP) testbed-up ## how much verify and istioctl analyze know of what 
 
 docs: $(STAMP) ## docs/rules.md anew, from the rules
 	$(BIN)/python tests/pages.py
+
+pictures: $(STAMP) ## docs/pictures anew: the terminal UI, as it is on a sandbox
+	PYTHONPATH=tests $(BIN)/python tests/pictures.py
 
 oracle: $(STAMP) ## random worlds through Istio's own code and through our laws (SEED=1 COUNT=1000); needs Go, once
 	@PYTHONPATH=tests $(BIN)/python -m oracle --seed $(SEED) --count $(COUNT)
