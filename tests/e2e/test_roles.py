@@ -13,7 +13,7 @@ from clusters import MADE_BY_TESTS, MANAGED_BY, Cluster
 from kubectl_extsvc.model.resources import Json
 from kubectl_extsvc.sandbox.api.rights import Rule
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("httpbin")]
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("_users", "httpbin")]
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Right = tuple[str, str, str]
