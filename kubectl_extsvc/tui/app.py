@@ -319,7 +319,8 @@ class ExtsvcApp(App[str]):
     def summary(self) -> str:
         """What stays on the terminal: the aliases that are not well."""
         problems = [alias for alias in self.board.aliases if self.board.is_problem(alias)]
-        lines = [f"{len(self.board.aliases)} aliases, {len(problems)} not well"] if self.board.aliases else []
+        all_of_them = "1 alias" if len(self.board.aliases) == 1 else f"{len(self.board.aliases)} aliases"
+        lines = [f"{all_of_them}, {len(problems)} not well"] if self.board.aliases else []
         for alias in problems:
             finding = self.board.first_finding(alias)
             lines.append(f"{alias.name}.{alias.namespace}  {finding.code + ' ' + finding.message if finding else ''}")

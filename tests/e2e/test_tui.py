@@ -30,4 +30,4 @@ def test_an_alias_breaks_and_is_cured_before_the_eyes_of_a_person(my_pay: None, 
         kubectl("patch", "destinationrule", "my-pay", "--type=merge", "-p", json.dumps(WRONG_SNI))
 
     my_pay_breaks_and_is_cured(screen, "kubectl extsvc tui", break_it)
-    assert screen.screen.splitlines()[1:3] == ["1 aliases, 0 not well", "ended with 0"]
+    assert screen.screen.splitlines()[1:3] == ["1 alias, 0 not well", "ended with 0"]
