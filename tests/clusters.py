@@ -50,9 +50,15 @@ def is_end_to_end(path: Path) -> bool:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "cluster" in metafunc.fixturenames and is_end_to_end(metafunc.definition.path):
-        clusters = [pytest.param("testbed", marks=pytest.mark.testbed)]
-        if metafunc.definition.get_closest_marker("sandbox") and not metafunc.definition.get_closest_marker("testbed"):
-            clusters.append(pytest.param("sandbox", marks=pytest.mark.kubectl))
+        testbed = pytest.param("testbed", marks=pytest.mark.testbed)
+        sandbox = pytest.param("sandbox", marks=pytest.mark.kubectl)
+        clusters = [testbed]
+        if metafunc.definition.get_closest_marker("sandbox_alone"):
+            clusters = [sandbox]
+        elif metafunc.definition.get_closest_marker("sandbox") and not metafunc.definition.get_closest_marker(
+            "testbed"
+        ):
+            clusters.append(sandbox)
         metafunc.parametrize("cluster", clusters, indirect=True, scope="session")
 
 
