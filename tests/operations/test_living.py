@@ -519,7 +519,7 @@ async def test_with_ephemeral_a_source_without_a_tool_is_looked_from_by_a_contai
                 )
                 first = story.of(Asked)[-1].source
                 await story.until("and tells all is well", lambda: () in story.verdicts("my-httpbin"))
-                assert story.of(Known)[-1].sources == (first,)
+                await story.until("and told as the source", lambda: story.of(Known)[-1].sources == (first,))
 
                 pod = sandbox.store.get("pods", "default", "lean")
                 assert pod is not None

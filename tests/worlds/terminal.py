@@ -96,8 +96,9 @@ def terminal(env: Mapping[str, str], columns: int = 120, rows: int = 36) -> Iter
     """A terminal of that size, with a shell that waits at its prompt; what runs in it ends with the block."""
     if shutil.which("tmux") is None:
         pytest.fail("tmux is needed for a terminal; on Debian: apt-get install tmux")
-    # Whatever terminal and wishes of a person this test run has.
-    kept = {name: value for name, value in env.items() if name not in ("TMUX", "TMUX_PANE", "NO_COLOR", "ENV")}
+    # Whatever terminal and wishes of a person this test run has; pytest-xdist's processes have its size.
+    of_a_person = {"TMUX", "TMUX_PANE", "NO_COLOR", "ENV", "COLUMNS", "LINES"}
+    kept = {name: value for name, value in env.items() if name not in of_a_person}
     with tempfile.TemporaryDirectory(prefix="extsvc-", ignore_cleanup_errors=True) as sockets:
         made = Terminal({**kept, "TMUX_TMPDIR": sockets, "TERM": "xterm", "LC_ALL": "C.UTF-8"})
         try:
