@@ -47,7 +47,10 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install"]
     alone = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", str(wheel)]
     subprocess.run([*pip, *alone], check=True, timeout=60)
-    for name, distribution in closure().items():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(site_packages)  # the wheel's own word on what it needs
+        needed = closure()
+    for name, distribution in needed.items():
         for top in sorted(top_levels(distribution)) if name != OURS else ():
             if not (site_packages / top.name).exists():
                 (site_packages / top.name).symlink_to(top)
