@@ -376,5 +376,21 @@ def test_whose_the_listener_of_such_a_name_is_is_chance_by_any_host_header() -> 
     assert way(seen(external(), squatter), **asked) == OWN
 
 
+def test_which_of_two_listeners_gets_the_routes_that_both_ask_for_is_chance() -> None:
+    """The other has none, and answers 404: the tables of a port share one list of virtual hosts."""
+    found_out: Json = {"ports": [{"number": 80, "name": "web"}]}
+    target = entry("a", host="httpbin.org", addresses=["203.0.113.10"], **found_out)
+    squatter = entry("b", host=ALIAS, addresses=["203.0.113.20"], **found_out)
+    led = istio("VirtualService", hosts=["httpbin.org"], http=[{"route": [{"destination": {"host": "httpbin.org"}}]}])
+    for led_or_not in ([], [led]):
+        objects = seen(external(), target, squatter, *led_or_not)
+        assert way(objects, address="203.0.113.10", host="httpbin.org") == BY_CHANCE
+        assert way(objects, address="203.0.113.20", host=ALIAS) == BY_CHANCE
+    without_listener = entry("b", host=ALIAS, **found_out)
+    for others in ([external()], [squatter], [external(), without_listener, led]):
+        assert way(seen(target, *others), address="203.0.113.10", host="httpbin.org") == "outbound|80||httpbin.org"
+    assert way(seen(external(), squatter), address="203.0.113.20", host=ALIAS) == OWN
+
+
 def test_without_istio_no_proxy_has_a_way() -> None:
     assert way(seen(service(), mesh=Mesh(False))) == "the cluster has no Istio"

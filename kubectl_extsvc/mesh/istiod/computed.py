@@ -9,9 +9,9 @@ from kubectl_extsvc.mesh.envoy_dump import EnvoyConfig, at, objects, text, typed
 from kubectl_extsvc.mesh.istiod.client import Client
 from kubectl_extsvc.mesh.istiod.clusters import Made, cluster_named, clusters_of
 from kubectl_extsvc.mesh.istiod.doubts import doubt_about, settled_tls, tie_about
-from kubectl_extsvc.mesh.istiod.listeners import listeners_for, listeners_of
+from kubectl_extsvc.mesh.istiod.listeners import listeners_for, listeners_of, route_configs_at
 from kubectl_extsvc.mesh.istiod.push_context import push_context
-from kubectl_extsvc.mesh.istiod.routes import table_named
+from kubectl_extsvc.mesh.istiod.routes import rivals_of, table_named
 from kubectl_extsvc.mesh.istiod.sidecar_scope import SidecarScope, sidecar_scope
 from kubectl_extsvc.mesh.outbound_request import OutboundRequest
 from kubectl_extsvc.mesh.routing import route_of
@@ -66,8 +66,12 @@ def computed_route(snapshot: Snapshot, client: Client, request: OutboundRequest)
 
 
 def _is_taken_by_chance(scope: SidecarScope, request: OutboundRequest, route: Route) -> bool:
-    """Whether it is another way if istiod goes through the hosts of a route table in another order."""
+    """Whether it is another way if istiod goes through the hosts of a route table, or through the tables, in another
+    order."""
     other, called = scope.other_way_round, _called(request)
+    rivals = {rival for order in (scope, other) for rival in rivals_of(order, route.route_config)}
+    if rivals and rivals & route_configs_at(scope, request.port):
+        return True
     if table_named(scope, route.route_config, called) == table_named(other, route.route_config, called):
         return False
     return _end(route_by_objects(other, request)) != _end(route)

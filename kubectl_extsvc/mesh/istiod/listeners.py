@@ -339,6 +339,12 @@ def _entries_at(scope: SidecarScope, port: int) -> dict[str, list[Entry]]:
     return found
 
 
+def route_configs_at(scope: SidecarScope, port: int) -> set[str]:
+    """Names of the route tables that the listeners of a port ask for."""
+    entries = (entry for those in _entries_at(scope, port).values() for entry in those)
+    return {chain.route_config for entry in entries for chain in entry.chains}
+
+
 def _unknown(scope: SidecarScope) -> str:
     """Envoy cluster of what no host claims."""
     if scope.policy == REGISTRY_ONLY:

@@ -65,8 +65,28 @@ def table_named(scope: SidecarScope, name: str, called: str | None = None) -> Js
     if not host:
         return route_table(name, [*virtual_hosts, catch_all(scope)])
     # Whoever dials the service's own address is its client, by whatever name.
-    own = [virtual_host for virtual_host in virtual_hosts if {host, name} & {*virtual_host["domains"]}]
-    return route_table(name, [{**virtual_host, "domains": ["*"]} for virtual_host in own])
+    return route_table(name, [{**virtual_host, "domains": ["*"]} for virtual_host in _own(virtual_hosts, name)])
+
+
+def rivals_of(scope: SidecarScope, name: str) -> set[str]:
+    """Names that tables would have with the virtual host of the table HOST:80, as far as there are such tables.
+
+    All of a port have the same list of virtual hosts: the one that is made first gives its own the only domain "*", and
+    the others do not find it any more (getVirtualHostsForSniffedServicePort).
+    """
+    host, _, number = name.rpartition(":")
+    listener = egress_listener_for(scope, int(number)) if host else None
+    if listener is None:
+        return set()
+    virtual_hosts = _virtual_hosts(scope, listener, int(number), host.lower())
+    domains = {domain for virtual_host in _own(virtual_hosts, name) for domain in virtual_host["domains"]}
+    return {f"{domain}:{number}" for domain in domains} - {name}
+
+
+def _own(virtual_hosts: Iterable[Json], name: str) -> list[Json]:
+    """Those that a table HOST:80 takes."""
+    names = {name, name.rpartition(":")[0]}
+    return [virtual_host for virtual_host in virtual_hosts if names & {*virtual_host["domains"]}]
 
 
 def _virtual_hosts(scope: SidecarScope, listener: EgressListener, port: int, called: str | None) -> Iterator[Json]:
