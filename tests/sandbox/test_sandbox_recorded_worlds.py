@@ -98,10 +98,10 @@ def recorded_routes(probes: Iterable[Probe]) -> list[Route | RouteUnknown]:
 async def settled(
     sidecar: Sidecar, probes: list[Probe], wanted: list[Route | RouteUnknown]
 ) -> list[Route | RouteUnknown]:
-    """The routes that the real Envoy has: the wanted ones, or what it has after two seconds."""
+    """The routes that the real Envoy has: the wanted ones, or what it has after ten seconds."""
     routes: list[Route | RouteUnknown] = []
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             while routes != wanted:
                 status, dump = await sidecar.admin("GET", FULL_DUMP)
                 config = parse_dump(dump)
@@ -130,7 +130,7 @@ async def called(probe: Probe, sidecar: Sidecar, store: Store, network: Network)
         written, _ = await process.communicate()
     lines: list[LogLine] = []
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             while not lines:
                 lines = [log_line(line) for line in sidecar.access_log()[before:].decode().splitlines()]
                 await asyncio.sleep(0.01)
