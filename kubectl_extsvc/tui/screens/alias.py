@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from textual.app import ComposeResult
-
 from kubectl_extsvc.model.finding import Finding
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.source import Source
@@ -22,7 +20,7 @@ from kubectl_extsvc.tui.panes.objects import objects_pane
 from kubectl_extsvc.tui.panes.path import path_pane
 from kubectl_extsvc.tui.panes.timing import timing_pane
 from kubectl_extsvc.tui.panes.tls import tls_pane
-from kubectl_extsvc.tui.screens.base import BoardScreen
+from kubectl_extsvc.tui.screens.base import PaneScreen
 from kubectl_extsvc.tui.widgets.lines_view import LinesView
 
 
@@ -77,7 +75,7 @@ def tabs(view: AliasView, at: Look) -> Line:
     return Line((Span(" "), *spans))
 
 
-class AliasScreen(BoardScreen):
+class AliasScreen(PaneScreen):
     BINDINGS = bindings(ALIAS)
 
     def __init__(self, ref: ObjectRef) -> None:
@@ -87,22 +85,10 @@ class AliasScreen(BoardScreen):
         self._cursors: dict[int, int] = {}
         """Tab → line that the cursor was on."""
 
-    def compose(self) -> ComposeResult:
-        style = self.extsvc.options.style
-        yield LinesView(style, cursor=False, id="heading")
-        yield LinesView(style, id="pane")
-        yield LinesView(style, cursor=False, id="keys")
-
     def on_mount(self) -> None:
-        for id in ("heading", "keys"):
-            self.query_one(f"#{id}", LinesView).can_focus = False
-        self.pane.focus()
+        super().on_mount()
         if self.extsvc.live is not None:
             self.extsvc.live.show((self.ref,))
-
-    @property
-    def pane(self) -> LinesView:
-        return self.query_one("#pane", LinesView)
 
     def selected(self) -> ObjectRef | None:
         return self.ref
@@ -149,9 +135,6 @@ class AliasScreen(BoardScreen):
         mark = "FAIL" if style.ascii else "✗"
         ahead = [line("  ", *lost_spans(app.board, view.now, style, mark))] if lost is not None else []
         self.pane.show([*ahead, *PANES[self.at.tab][1](view, width, style, self.at)])
-
-    def on_resize(self) -> None:
-        self.board_changed(None)
 
     def _look(self, at: Look) -> None:
         if at.tab != self.at.tab:

@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING, cast
 
+from textual.app import ComposeResult
 from textual.screen import Screen
 
 from kubectl_extsvc.model.finding import Finding
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.model.source import Source
+from kubectl_extsvc.tui.widgets.lines_view import LinesView
 
 if TYPE_CHECKING:
     from kubectl_extsvc.tui.app import ExtsvcApp
@@ -40,3 +42,25 @@ class BoardScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self.board_changed(None)
+
+
+class PaneScreen(BoardScreen):
+    """A heading, a pane of lines that has the keys, and what the keys are."""
+
+    def compose(self) -> ComposeResult:
+        style = self.extsvc.options.style
+        heading, keys = (LinesView(style, cursor=False, id=name) for name in ("heading", "keys"))
+        heading.can_focus = keys.can_focus = False
+        yield heading
+        yield LinesView(style, id="pane")
+        yield keys
+
+    def on_mount(self) -> None:
+        self.pane.focus()
+
+    def on_resize(self) -> None:
+        self.board_changed(None)
+
+    @property
+    def pane(self) -> LinesView:
+        return self.query_one("#pane", LinesView)

@@ -1,7 +1,5 @@
 """The screens that are one list: all findings, and the log."""
 
-from textual.app import ComposeResult
-
 from kubectl_extsvc.model.finding import Finding
 from kubectl_extsvc.model.resources import ObjectRef
 from kubectl_extsvc.tui.keys import ACTING, EVERYWHERE, LISTING, bindings, footer_words
@@ -9,12 +7,12 @@ from kubectl_extsvc.tui.lines import Ink, Line, line, span
 from kubectl_extsvc.tui.panes.all_findings import Row, all_findings
 from kubectl_extsvc.tui.panes.choosing import said
 from kubectl_extsvc.tui.panes.events import happening_lines
-from kubectl_extsvc.tui.screens.base import BoardScreen
+from kubectl_extsvc.tui.screens.base import PaneScreen
 from kubectl_extsvc.tui.widgets.lines_view import LinesView
 
 
-class ListingScreen(BoardScreen):
-    """A heading, rows, and the keys."""
+class ListingScreen(PaneScreen):
+    """Rows, some of which lead to an alias."""
 
     BINDINGS = bindings(LISTING)
     WORDS = ""
@@ -25,24 +23,6 @@ class ListingScreen(BoardScreen):
 
     def rows(self, width: int) -> list[Row]:
         raise NotImplementedError
-
-    def compose(self) -> ComposeResult:
-        style = self.extsvc.options.style
-        yield LinesView(style, cursor=False, id="heading")
-        yield LinesView(style, id="pane")
-        yield LinesView(style, cursor=False, id="keys")
-
-    def on_mount(self) -> None:
-        for id in ("heading", "keys"):
-            self.query_one(f"#{id}", LinesView).can_focus = False
-        self.pane.focus()
-
-    def on_resize(self) -> None:
-        self.board_changed(None)
-
-    @property
-    def pane(self) -> LinesView:
-        return self.query_one("#pane", LinesView)
 
     def board_changed(self, dirty: frozenset[ObjectRef] | None) -> None:
         style, readonly = self.extsvc.options.style, self.extsvc.options.readonly
