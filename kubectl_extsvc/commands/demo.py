@@ -33,6 +33,7 @@ USAGE = "[flags]"
 
 NEXT = """\
 What to try next
+  kubectl extsvc demo --tui                                watch such aliases live, and cure them
   kubectl extsvc explain XS0403                            what that code means
   kubectl extsvc sandbox --list                            other ways to break an alias
   kubectl extsvc sandbox --scenario double-tls -- verify   see one of them
